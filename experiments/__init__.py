@@ -1,0 +1,1 @@
+"""What people run: experiments as lab notes, studies, benchmarks, examples."""

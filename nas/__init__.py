@@ -1,0 +1,1 @@
+"""The engine: training, search, evaluation, export and the command line."""

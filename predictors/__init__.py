@@ -1,0 +1,1 @@
+"""Estimates on arrays: fitted accuracy and latency models, zero-cost proxies."""
