@@ -1,0 +1,39 @@
+"""One set-up for every test: where JAX runs, and how strict it is.
+
+What subprocesses should inherit is an environment variable, set before JAX is imported;
+what concerns this process alone is a configuration value. The command line that a test
+starts therefore sees one device and JAX's usual rules, as a user does.
+"""
+
+import os
+from pathlib import Path
+
+_CACHE = Path(__file__).parents[1] / ".pytest_cache" / "jax"
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import hypothesis
+import jax
+import pytest
+
+# Eight virtual devices cost nothing measurable while a computation sits on one of them.
+jax.config.update("jax_num_cpu_devices", 8)
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Compilation makes first examples slow, so no deadline; the same examples every time.
+hypothesis.settings.register_profile(
+    "tests", deadline=None, derandomize=True, max_examples=50, database=None
+)
+hypothesis.settings.load_profile("tests")
+
+
+@pytest.fixture(scope="session")
+def nas_data() -> Path:
+    """The folder with real data sets that `NAS_DATA` names; without it, a skip."""
+    folder = os.environ.get("NAS_DATA")
+    if not folder:
+        pytest.skip("needs real data: set NAS_DATA to a folder that holds it")
+    return Path(folder)
