@@ -16,12 +16,30 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 
 import hypothesis
 import jax
+import optax
 import pytest
 
 # Eight virtual devices cost nothing measurable while a computation sits on one of them.
 jax.config.update("jax_num_cpu_devices", 8)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def _let_optax_promote() -> None:
+    """Exempt Optax's own arithmetic: its schedules raise floats to integer steps."""
+    create = optax.GradientTransformation.__new__
+
+    def create_relaxed(cls, init, update):
+        def relaxed(*args, **kwargs):
+            with jax.numpy_dtype_promotion("standard"):
+                return update(*args, **kwargs)
+
+        return create(cls, init, relaxed)
+
+    optax.GradientTransformation.__new__ = create_relaxed
+
+
+_let_optax_promote()
 
 # Compilation makes first examples slow, so no deadline; the same examples every time.
 hypothesis.settings.register_profile(
