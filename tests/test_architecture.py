@@ -4,8 +4,9 @@ Each rule is a function from a source tree to a list of offences. The repository
 have none, and a small tree made wrong on purpose must have the expected ones, so that
 no rule is true of everything.
 
-A module is *concrete* when it defines `PRESETS` or a class that derives from an
-abstract class of the `base.py` in its own folder. Everything else is support.
+A module is *concrete*, one thing among others of its kind, when it defines `PRESETS`,
+an NNX module, or a class that completes an abstract class from another module of the
+same package. Everything else is support.
 """
 
 import ast
@@ -114,13 +115,18 @@ class Tree:
         """Names of the concrete modules."""
         return {m.name for m in self.modules.values() if self._is_concrete(m)}
 
+    @cached_property
+    def _abstract(self) -> set[tuple[str, str]]:
+        """(package, name) of every abstract class."""
+        classes = ((m.package, c) for m in self.modules.values() for c in m.classes)
+        return {(package, c.name) for package, c in classes if _is_abstract(c)}
+
     def _is_concrete(self, module: Module) -> bool:
-        if module.path.name in ("__init__.py", "base.py"):
-            return False
-        base = self.modules.get(f"{module.folder}.base")
-        abstract = {c.name for c in base.classes if _is_abstract(c)} if base else set()
-        parents = {_last_name(b) for c in module.classes for b in c.bases}
-        return "PRESETS" in module.assigned or bool(parents & abstract)
+        complete = [c for c in module.classes if not _is_abstract(c)]
+        own = {c.name for c in module.classes}
+        parents = {_last_name(b) for c in complete for b in c.bases} - own
+        kinds = {name for package, name in self._abstract if package == module.package}
+        return "PRESETS" in module.assigned or bool(parents & (kinds | {"Module"}))
 
 
 def _modules(root: Path) -> Iterator[Module]:
@@ -241,13 +247,12 @@ def wrong_readers(tree: Tree) -> list[str]:
             if isinstance(call.func, ast.Name) and call.func.id in ("eval", "exec"):
                 offences.append(f"{module.name}:{call.lineno} {call.func.id}")
             for keyword in call.keywords:
-                if keyword.arg == "allow_pickle" and not _is_false(keyword.value):
+                if (
+                    keyword.arg == "allow_pickle"
+                    and ast.unparse(keyword.value) != "False"
+                ):
                     offences.append(f"{module.name}:{call.lineno} allow_pickle")
     return offences
-
-
-def _is_false(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is False
 
 
 def wrong_framework(tree: Tree) -> list[str]:
@@ -272,9 +277,11 @@ def wrong_steps(tree: Tree) -> list[str]:
     offences = []
     for module in engine:
         for node in module.nodes:
-            if _is_supernet_apply(node) and module.name not in MAY_APPLY:
+            applies = _is_attribute(node, {"apply"}, owner="supernet")
+            if applies and module.name not in MAY_APPLY:
                 offences.append(f"{module.name}:{node.lineno} applies a supernet")
-            if _is_gradient(node) and module.name not in MAY_DIFFERENTIATE:
+            differentiates = _is_attribute(node, GRADIENTS, owner="jax")
+            if differentiates and module.name not in MAY_DIFFERENTIATE:
                 offences.append(f"{module.name}:{node.lineno} takes a gradient")
         for source, name in module.imports:
             if source == "jax" and name in GRADIENTS:
@@ -286,25 +293,16 @@ def wrong_steps(tree: Tree) -> list[str]:
     return offences
 
 
-def _is_supernet_apply(node: ast.AST) -> bool:
+def _is_attribute(node: ast.AST, names: set[str], owner: str) -> bool:
     return (
         isinstance(node, ast.Attribute)
-        and node.attr == "apply"
-        and _last_name(node.value).endswith("supernet")
-    )
-
-
-def _is_gradient(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Attribute)
-        and node.attr in GRADIENTS
-        and _last_name(node.value) == "jax"
+        and node.attr in names
+        and _last_name(node.value).endswith(owner)
     )
 
 
 def _defines(module: Module, name: str) -> bool:
-    functions = (n for n in module.nodes if isinstance(n, ast.FunctionDef))
-    return any(function.name == name for function in functions)
+    return any(isinstance(n, ast.FunctionDef) and n.name == name for n in module.nodes)
 
 
 RULES: list[Callable[[Tree], list[str]]] = [
@@ -349,8 +347,15 @@ BROKEN = [
             "supernets/b.py": "from .a import A\nfrom . import base\n"
             "class B(base.Layer): x = 1\n",
             "supernets/support.py": "from supernets.a import A\n",
+            "supernets/middle.py": "import abc\nfrom supernets.base import Layer\n"
+            "class M(Layer):\n  @abc.abstractmethod\n  def f(self): ...\n",
+            "supernets/c.py": "from .middle import M\nclass C(M): x = 1\n",
+            "supernets/layers/d.py": "from supernets.c import C\n"
+            "class D(nnx.Module): x = 1\n",
+            "supernets/layers/e.py": "import supernets.layers.d\n"
+            "class E(nnx.Module): x = 1\n",
         },
-        1,
+        2,  # b imports a, e imports d
     ),
     (
         wrong_siblings,
