@@ -1,0 +1,15 @@
+"""Search: controllers, the archive of what was evaluated, the loop between them."""
+
+from nas.search.archive import Archive as Archive
+from nas.search.base import Controller as Controller
+from nas.search.base import Problem as Problem
+from nas.search.constraints import Constraint as Constraint
+from nas.search.constraints import check_satisfiable as check_satisfiable
+from nas.search.constraints import parse as parse
+from nas.search.discovery import discover as discover
+from nas.search.loop import Search as Search
+from nas.search.loop import SearchLoop as SearchLoop
+from nas.search.pareto import crowding_distance as crowding_distance
+from nas.search.pareto import front_indices as front_indices
+from nas.search.pareto import hypervolume as hypervolume
+from nas.search.pareto import non_dominated_sort as non_dominated_sort

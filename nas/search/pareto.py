@@ -1,4 +1,4 @@
-"""Pareto dominance: sorting, crowding, fronts and hypervolume. Objectives are minimised.
+"""Pareto dominance: sorting, crowding, fronts, hypervolume. Objectives are minimised.
 
 A point dominates another when it is no worse in every objective and better in one;
 equal points do not dominate each other.

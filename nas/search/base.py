@@ -1,0 +1,156 @@
+"""What a controller is: it proposes genotypes, and learns how they did.
+
+A controller is a frozen dataclass of its settings; all that changes is its state, a
+dictionary of arrays of fixed shapes, passed in and returned. Whoever saves the state
+after any call and restores it later gets, bit for bit, the proposals that would have
+come without the interruption.
+
+Letters in shapes: P population, D decisions, M objectives, N genotypes.
+"""
+
+import abc
+import dataclasses
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from search_spaces import SearchSpace
+
+Feasible = Callable[[np.ndarray], np.ndarray]
+"""int32[P, D] -> bool[P]: which genotypes meet what is known without evaluating."""
+
+State = dict[str, Any]
+"""A pytree of numpy arrays. Restore it as numpy: float64 must not become float32."""
+
+
+def everything(genotypes: np.ndarray) -> np.ndarray:
+    """Call every genotype feasible: int32[P, D] -> bool[P]."""
+    return np.ones(len(genotypes), bool)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Problem:
+    """What a controller may know of the search it serves.
+
+    Attributes:
+      space: where the genotypes come from.
+      num_objectives: M; all are minimised.
+      feasible: the constraints that need no evaluation (MACs, parameters). Controllers
+        propose nothing that it refuses.
+      seeds: int32[N, D], feasible genotypes known beforehand, from which to start when
+        sampling meets none; None: none are known.
+    """
+
+    space: SearchSpace
+    num_objectives: int
+    feasible: Feasible = everything
+    seeds: np.ndarray | None = None
+
+    @property
+    def known(self) -> np.ndarray:
+        """The seeds as int32[N, D], with N = 0 if there are none."""
+        if self.seeds is None:
+            return np.zeros((0, self.space.num_decisions), np.int32)
+        return np.asarray(self.seeds, np.int32)
+
+
+class Controller(abc.ABC):
+    """Proposes genotypes to evaluate. Concrete ones are frozen dataclasses.
+
+    Attributes:
+      NAME: what users call it; unique among controllers.
+    """
+
+    NAME: ClassVar[str]
+
+    @abc.abstractmethod
+    def init(self, key: jax.Array, problem: Problem) -> State:
+        """Make the state to start from.
+
+        Args:
+          key: a JAX random key; with the tellings, all that proposals depend on.
+          problem: what is searched.
+
+        Returns:
+          The state.
+        """
+
+    @abc.abstractmethod
+    def ask(self, state: State, problem: Problem) -> tuple[State, np.ndarray]:
+        """Propose genotypes.
+
+        Args:
+          state: the latest state.
+          problem: the same as for `init`.
+
+        Returns:
+          The next state, and int32[P, D]: canonical, feasible, P the same each time.
+          Without repetition, unless fewer than P are left to propose.
+
+        Raises:
+          UserError: no feasible genotype was found.
+        """
+
+    @abc.abstractmethod
+    def tell(
+        self,
+        state: State,
+        problem: Problem,
+        genotypes: np.ndarray,
+        objectives: np.ndarray,
+        violation: np.ndarray,
+    ) -> State:
+        """Learn how genotypes did.
+
+        They are usually those of the last `ask`. They may be fewer (the budget ended)
+        or others (somebody else proposed them); a controller that learns only from its
+        own proposals leaves the others out.
+
+        Args:
+          state: the latest state.
+          problem: the same as for `init`.
+          genotypes: int32[P, D], canonical; any P.
+          objectives: float64[P, M], finite.
+          violation: float64[P], how far the constraints that need evaluation are
+            missed; zero where they are met.
+
+        Returns:
+          The next state.
+        """
+
+
+def start(key: jax.Array) -> State:
+    """Make the part of a state that randomness needs.
+
+    Args:
+      key: a JAX random key, typed or raw.
+
+    Returns:
+      `{"key": uint32[..], "asks": int32[]}`: each ask draws from the key folded with
+      the number of asks before it.
+    """
+    if jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        key = jax.random.key_data(key)
+    return {"key": np.asarray(key), "asks": np.array(0, np.int32)}
+
+
+def turn(state: State) -> tuple[State, jax.Array]:
+    """Count one ask and give its key.
+
+    Args:
+      state: one that holds what `start` made.
+
+    Returns:
+      The next state, and a typed JAX key that no other ask gets.
+    """
+    asks = int(state["asks"])
+    return state | {"asks": np.array(asks + 1, np.int32)}, fold(state, asks)
+
+
+def fold(state: State, count: int) -> jax.Array:
+    """Give the typed JAX key of a state's `key` folded with a count."""
+    key = jax.random.wrap_key_data(jnp.asarray(state["key"], jnp.uint32))
+    return jax.random.fold_in(key, count)
