@@ -1,0 +1,1 @@
+"""What keeps a run going: its folder, checkpoints, logs, devices and signals."""

@@ -1,0 +1,92 @@
+"""Being told to stop: SIGTERM and Ctrl-C end a run between two steps, not inside one.
+
+Both end with exit status 75 (`EX_TEMPFAIL` of sysexits.h): the work is saved, and the
+same command goes on with it. A second Ctrl-C does not wait.
+"""
+
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+from nas.runtime import processes
+
+EXIT_STATUS = 75
+
+
+class Interrupted(Exception):
+    """The run was told to stop, and has saved what it needs to go on."""
+
+    exit_status = EXIT_STATUS
+
+    def __init__(self, signal_name: str, step: int | None = None) -> None:
+        """Say what stopped the run, and after which step it was saved."""
+        where = "" if step is None else f" after step {step}"
+        super().__init__(
+            f"Stopped by {signal_name}{where}. Run the same command again to go on."
+        )
+        self.signal_name = signal_name
+        self.step = step
+
+
+class StopSignals:
+    """While entered, turn SIGTERM and the first SIGINT into a flag.
+
+    Outside of the main thread Python cannot set handlers; then nothing is caught, and
+    the flag stays down.
+
+    Example:
+      with StopSignals() as stop:
+          for step in range(num_steps):
+              state = train_step(state)
+              if stop.requested:
+                  save(step + 1, state)
+                  raise stop.interrupted(step + 1)
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing requested and nothing caught."""
+        self.signal_name: str | None = None
+        self._previous: dict[signal.Signals, Any] = {}
+
+    @property
+    def requested(self) -> bool:
+        """Whether this process was told to stop."""
+        return self.signal_name is not None
+
+    def agreed(self) -> bool:
+        """Whether any process was told to stop; the same answer on all of them.
+
+        A collective when there are several processes: call it at the same step on
+        every one. A signal often reaches one process only, and all must stop at the
+        same step for the checkpoint to be whole.
+        """
+        return any(processes.gather(self.requested))
+
+    def interrupted(self, step: int | None = None) -> Interrupted:
+        """Return the exception that ends the run, for the caller to raise."""
+        return Interrupted(self.signal_name or "another process", step)
+
+    def __enter__(self) -> "StopSignals":
+        """Set the handlers."""
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Put back the handlers that were there before."""
+        for number, handler in self._previous.items():
+            # None stands for a handler that was not set from Python.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        self._previous.clear()
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT and self.requested:
+            raise KeyboardInterrupt
+        self.signal_name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
