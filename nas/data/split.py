@@ -1,0 +1,142 @@
+"""The seeded, stratified split into weights, search and report."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from nas.data.base import Dataset, Split, Splits
+from nas.errors import UserError
+
+
+def split_dataset(
+    dataset: Dataset,
+    seed: int,
+    search_fraction: float = 0.2,
+    report_fraction: float = 0.2,
+) -> Splits:
+    """Split a data set three ways, the same way each time.
+
+    With an official test set, that is the report split and the training images are
+    divided between the other two; otherwise all three come from the training images.
+    Each class is divided in the same proportions, and each split is shuffled, so that
+    its first images are a fair sample of it.
+
+    Args:
+      dataset: what to split.
+      seed: not negative; with the labels it decides the split.
+      search_fraction: share of the training images that goes to the search split.
+      report_fraction: share that goes to the report split where there is no test set.
+
+    Returns:
+      The three splits.
+
+    Raises:
+      UserError: if a class has too few images to occur in each split, or a fraction
+        leaves nothing to train on.
+    """
+    if dataset.test_images is None or dataset.test_labels is None:
+        fractions = (1 - search_fraction - report_fraction, search_fraction)
+        weights, search, report = stratified_indices(
+            dataset.labels, (*fractions, report_fraction), seed, dataset.class_names
+        )
+        last = _take(dataset.images, dataset.labels, report)
+    else:
+        _check_test_classes(dataset.test_labels, dataset.class_names, dataset.source)
+        weights, search = stratified_indices(
+            dataset.labels,
+            (1 - search_fraction, search_fraction),
+            seed,
+            dataset.class_names,
+        )
+        last = Split(dataset.test_images, dataset.test_labels)
+    return Splits(
+        weights=_take(dataset.images, dataset.labels, weights),
+        search=_take(dataset.images, dataset.labels, search),
+        report=last,
+        class_names=dataset.class_names,
+    )
+
+
+def stratified_indices(
+    labels: np.ndarray,
+    fractions: Sequence[float],
+    seed: int,
+    class_names: Sequence[str],
+) -> tuple[np.ndarray, ...]:
+    """Divide the indices of the examples into parts, class by class.
+
+    Args:
+      labels: int32 [N], each below the number of class names.
+      fractions: share of each part; positive, and their sum is 1.
+      seed: not negative.
+      class_names: what each label means.
+
+    Returns:
+      For each fraction int64 [N_part]: together each index once, shuffled. Within a
+      class a part has its share rounded up or down, and at least one example.
+
+    Raises:
+      UserError: if a class has fewer examples than there are parts, or if a fraction
+        or the seed is impossible.
+    """
+    _check_request(fractions, seed)
+    order = _permutation(len(labels), seed)  # [N]
+    shuffled_labels = labels[order]
+    part_of = np.empty(len(labels), np.int64)  # [N], in the shuffled order
+    for label, name in enumerate(class_names):
+        members = np.flatnonzero(shuffled_labels == label)
+        if members.size < len(fractions):
+            raise UserError(
+                f"Class {name} (label {label}) has {members.size} images, too few to "
+                f"be in each of {len(fractions)} splits. Add images of it, or leave "
+                "the class out."
+            )
+        counts = _apportion(members.size, fractions)
+        part_of[members] = np.repeat(np.arange(len(fractions)), counts)
+    return tuple(order[part_of == part] for part in range(len(fractions)))
+
+
+def _permutation(num: int, seed: int) -> np.ndarray:
+    # NumPy promises that the raw stream of a bit generator never changes; it does not
+    # promise that of Generator.permutation, and a split must outlive a NumPy release.
+    return np.argsort(np.random.Philox(seed).random_raw(num), kind="stable")
+
+
+def _apportion(num: int, fractions: Sequence[float]) -> np.ndarray:
+    """Divide `num` by the method of largest remainders, at least one for each part."""
+    shares = num * np.asarray(fractions)
+    counts = np.floor(shares).astype(np.int64)
+    neediest = np.argsort(counts - shares, kind="stable")
+    counts[neediest[: num - counts.sum()]] += 1
+    while counts.min() == 0:
+        counts[counts.argmax()] -= 1
+        counts[counts.argmin()] += 1
+    return counts
+
+
+def _take(images: np.ndarray, labels: np.ndarray, indices: np.ndarray) -> Split:
+    return Split(images[indices], labels[indices])
+
+
+def _check_request(fractions: Sequence[float], seed: int) -> None:
+    if seed < 0:
+        raise UserError(f"The seed must be 0 or more, found {seed}.")
+    if min(fractions) <= 0:
+        found = ", ".join(f"{fraction:g}" for fraction in fractions)
+        raise UserError(
+            f"Each split needs a share above 0, found {found} (the first is what the "
+            "others leave). Choose fractions whose sum is below 1."
+        )
+
+
+def _check_test_classes(
+    labels: np.ndarray, class_names: tuple[str, ...], source: str
+) -> None:
+    counts = np.bincount(labels, minlength=len(class_names))
+    if counts.min() == 0:
+        label = int(counts.argmin())
+        raise UserError(
+            f"{source}: class {class_names[label]} (label {label}) has no test images, "
+            "so nothing could be reported of it. Add some, or remove the test set: "
+            "one is then split off from the training images."
+        )
