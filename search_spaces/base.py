@@ -61,7 +61,9 @@ class Decision:
                     f"{type(option).__name__}; options are strings, numbers or booleans."
                 )
         if len({json.dumps(option) for option in self.options}) != len(self.options):
-            raise SpaceError(f"Decision {self.name!r} repeats an option: {self.options}.")
+            raise SpaceError(
+                f"Decision {self.name!r} repeats an option: {self.options}."
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -489,7 +491,9 @@ class SearchSpace:
             )
             return cls(data["name"], decisions)
         except (KeyError, TypeError, IndexError) as error:
-            raise SpaceError(f"This is no search space: {error!r} in {data}.") from error
+            raise SpaceError(
+                f"This is no search space: {error!r} in {data}."
+            ) from error
 
     @functools.cached_property
     def hash(self) -> str:

@@ -216,7 +216,9 @@ def prefix(sizes: Sequence[int], n: int) -> np.ndarray:
     """
     wrong = [size for size in sizes if not 1 <= size <= n]
     if wrong:
-        raise ValueError(f"prefix: sizes {wrong} of {tuple(sizes)} are not in 1 to {n}.")
+        raise ValueError(
+            f"prefix: sizes {wrong} of {tuple(sizes)} are not in 1 to {n}."
+        )
     return np.arange(n)[None, :] < np.asarray(sizes)[:, None]
 
 

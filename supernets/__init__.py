@@ -1,0 +1,7 @@
+"""Networks whose weights every architecture of a search space shares."""
+
+from supernets.base import Outputs as Outputs
+from supernets.base import Supernet as Supernet
+from supernets.loading import load_weights as load_weights
+from supernets.loading import read_weights as read_weights
+from supernets.nasbench201 import NASBench201Supernet as NASBench201Supernet

@@ -1,0 +1,169 @@
+"""The supernet's boundary: pure functions over plain nested dictionaries of arrays.
+
+One set of shared weights holds every architecture of a space. The engine sees only what
+is declared here: no module object, no active subnet, no state. An architecture is a
+value that is passed in.
+
+Letters in shapes: B batch, H W C image, D decisions, P population, N batches.
+"""
+
+import abc
+from typing import Any, NamedTuple, Self
+
+import jax
+import numpy as np
+from flax import nnx
+
+from search_spaces import Architecture, SearchSpace
+
+Params = dict[str, Any]
+Stats = dict[str, Any]
+
+
+class Outputs(NamedTuple):
+    """What a forward pass gives.
+
+    Attributes:
+      logits: `float32[B, num_classes]`.
+      features: `float32[B, F]`, what the classifier sees.
+      taps: named intermediate values that a loss may ask for; often empty.
+    """
+
+    logits: jax.Array
+    features: jax.Array
+    taps: dict[str, jax.Array]
+
+
+class Supernet(abc.ABC):
+    """A network whose weights every architecture of a space shares.
+
+    Concrete supernets are frozen dataclasses: their fields are hyper-parameters,
+    checked when built.
+
+    Attributes:
+      space: the search space of its architectures.
+      image_shape: `(H, W, C)` of the input.
+      num_classes: the length of the logits.
+    """
+
+    space: SearchSpace
+    image_shape: tuple[int, int, int]
+    num_classes: int
+
+    @abc.abstractmethod
+    def with_data(self, image_shape: tuple[int, int, int], num_classes: int) -> Self:
+        """Fit a copy to a data set's images and classes."""
+
+    @abc.abstractmethod
+    def init(self, key: jax.Array) -> Params:
+        """Draw the shared weights, `float32`."""
+
+    @abc.abstractmethod
+    def apply(
+        self,
+        params: Params,
+        stats: Stats | None,
+        arch: Architecture,
+        x: jax.Array,
+        *,
+        train: bool = False,
+        key: jax.Array | None = None,
+    ) -> Outputs:
+        """Run one architecture.
+
+        Args:
+          params: the shared weights.
+          stats: normalisation statistics from `calibrate`; None normalises by the
+            batch's own.
+          arch: which architecture, hard or soft; traced.
+          x: `float32[B, H, W, C]`, normalised images.
+          train: whether to apply what only training does, such as dropout.
+          key: for what is random in training.
+
+        Returns:
+          Logits and features of the architecture.
+        """
+
+    @abc.abstractmethod
+    def calibrate(
+        self, params: Params, arch: Architecture, batches: jax.Array
+    ) -> Stats:
+        """Estimate an architecture's normalisation statistics.
+
+        Args:
+          params: the shared weights.
+          arch: which architecture.
+          batches: `float32[N, B, H, W, C]`.
+
+        Returns:
+          The mean over batches of each batch's mean and biased variance, as a nested
+          dictionary; empty if nothing normalises over the batch.
+        """
+
+    @abc.abstractmethod
+    def extract(
+        self, params: Params, stats: Stats | None, genotype: np.ndarray
+    ) -> dict[str, Any]:
+        """Cut one architecture's own weights out of the shared ones.
+
+        Args:
+          params: the shared weights; differentiable.
+          stats: statistics from `calibrate`, or None.
+          genotype: `int[D]`, static.
+
+        Returns:
+          `{"params": .., "stats": ..}`, named as in `subnet(genotype)`.
+        """
+
+    @abc.abstractmethod
+    def subnet(self, genotype: np.ndarray) -> nnx.Module:
+        """Build an architecture as an ordinary NNX module: `module(x) -> logits`."""
+
+    @abc.abstractmethod
+    def activity(self, arch: Architecture) -> Params:
+        """Say how much of each shared weight an architecture uses.
+
+        Returns:
+          A tree like the parameters, broadcastable to them, in [0, 1].
+        """
+
+    @abc.abstractmethod
+    def cost(self, arch: Architecture) -> dict[str, jax.Array]:
+        """Count an architecture's cost, differentiably.
+
+        Returns:
+          `macs` (multiply-accumulates of one example), `params` and `bytes`, each
+          `float32[]`: the expectation when soft. `costs` is exact at any magnitude.
+        """
+
+    @abc.abstractmethod
+    def costs(self, genotypes: np.ndarray) -> dict[str, np.ndarray]:
+        """Count the cost of a population, exactly.
+
+        Args:
+          genotypes: integers `[P, D]`.
+
+        Returns:
+          `macs`, `params` and `bytes` (float32 storage), each `int64[P]`.
+        """
+
+    def largest(self) -> np.ndarray:
+        """Give the genotype that costs the most, `int32[D]`."""
+        return self._extreme(sign=-1)
+
+    def smallest(self) -> np.ndarray:
+        """Give the genotype that costs the least, `int32[D]`."""
+        return self._extreme(sign=1)
+
+    def _extreme(self, sign: int) -> np.ndarray:
+        # Coordinate descent on (MACs, parameters). A decision that only opens others,
+        # such as depth, is visited before and after them.
+        genotype = np.zeros(self.space.num_decisions, np.int32)
+        for _ in range(3):
+            for d, n in enumerate(self.space.num_options):
+                rows = np.repeat(genotype[None], n, axis=0)
+                rows[:, d] = np.arange(n)
+                cost = self.costs(rows)
+                order = np.lexsort((sign * cost["params"], sign * cost["macs"]))
+                genotype = rows[order[0]]
+        return self.space.canonical(genotype)

@@ -1,0 +1,1 @@
+"""Elastic layers: modules whose tensors declare which decisions they follow."""

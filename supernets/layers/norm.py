@@ -1,0 +1,136 @@
+"""Normalisation over elastic widths."""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from search_spaces import Choice, joint
+from supernets.axis import Spec, masked, union
+from supernets.layers.linear import Width, width_of
+from supernets.layers.mode import Mode
+
+
+class ElasticBatchNorm(nnx.Module):
+    """Batch normalisation; each channel has its own statistics, whatever the width.
+
+    In a pass that collects, the batch's statistics are kept in `mean` and `var`.
+
+    Attributes:
+      scale: `float32[n]`, or None.
+      bias: `float32[n]`, or None.
+      mean: `float32[n]`, of the activations.
+      var: `float32[n]`, biased.
+    """
+
+    def __init__(
+        self, width: Width, *, affine: bool = True, epsilon: float = 1e-5
+    ) -> None:
+        """Start from scale 1, bias 0.
+
+        Args:
+          width: channels, or the axis that they are.
+          affine: whether there are a scale and a bias.
+          epsilon: added to the variance.
+        """
+        num, axis = width_of(width)
+        spec = Spec((axis,))
+        self.scale = nnx.Param(jnp.ones((num,)), spec=spec) if affine else None
+        self.bias = nnx.Param(jnp.zeros((num,)), spec=spec) if affine else None
+        self.mean = nnx.BatchStat(jnp.zeros((num,)), spec=spec)
+        self.var = nnx.BatchStat(jnp.ones((num,)), spec=spec)
+        self.epsilon = epsilon
+
+    def __call__(
+        self, x: jax.Array, choices: Mapping[str, Choice], mode: Mode
+    ) -> jax.Array:
+        """Normalise `[B, H, W, n]` over all but the last axis, in float32."""
+        wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        if mode.given:
+            mean, var = self.mean[...], self.var[...]
+        else:
+            mean = wide.mean((0, 1, 2))
+            var = jnp.square(wide - mean[None, None, None]).mean((0, 1, 2))
+            if mode.collect:
+                self.mean[...], self.var[...] = mean, var
+        factor = jax.lax.rsqrt(var + self.epsilon)
+        axes = self.mean.get_metadata()["spec"].axes
+        if self.scale is not None:
+            scale = masked(self.scale[...], axes, choices).astype(wide.dtype)
+            factor = factor * scale
+        y = (wide - mean[None, None, None]) * factor[None, None, None]
+        if self.bias is not None:
+            bias = masked(self.bias[...], axes, choices).astype(wide.dtype)
+            y = y + bias[None, None, None]
+        return y.astype(x.dtype)
+
+
+class ElasticLayerNorm(nnx.Module):
+    """Layer normalisation over the active width.
+
+    With soft choices it is the mixture of the normalisations over each width,
+    `sum_k w_k LN_k(x)`, computed from K means and variances for each vector, without K
+    copies of it.
+
+    Attributes:
+      scale: `float32[n]`.
+      bias: `float32[n]`.
+    """
+
+    def __init__(self, width: Width, *, epsilon: float = 1e-6) -> None:
+        """Start from scale 1, bias 0.
+
+        Args:
+          width: the length of the vectors, or the axis that it is.
+          epsilon: added to the variance.
+        """
+        num, axis = width_of(width)
+        self.scale = nnx.Param(jnp.ones((num,)), spec=Spec((axis,)))
+        self.bias = nnx.Param(jnp.zeros((num,)), spec=Spec((axis,)))
+        self.epsilon = epsilon
+
+    def __call__(self, x: jax.Array, choices: Mapping[str, Choice]) -> jax.Array:
+        """Normalise the last axis of `[.., n]`, in float32."""
+        dtype = jnp.promote_types(x.dtype, jnp.float32)
+        axis = self.scale.get_metadata()["spec"].axes[0]
+        if axis is None:
+            members, weights = jnp.ones((1, x.shape[-1]), dtype), jnp.ones(1, dtype)
+        else:
+            names, _ = union((axis,))
+            choice = joint(*(choices[name] for name in names))
+            members, weights = jnp.asarray(axis.member, dtype), choice.weights
+            if choice.index is not None:
+                members = members[choice.index][None]
+                weights = weights[choice.index][None]
+        flat = x.reshape(-1, x.shape[-1]).astype(dtype)
+        y = self._mixture(flat, members, weights.astype(dtype))
+        return y.reshape(x.shape).astype(x.dtype)
+
+    def _mixture(
+        self, x: jax.Array, members: jax.Array, weights: jax.Array
+    ) -> jax.Array:
+        """Mix over K widths.
+
+        Args:
+          x: `[T, n]`.
+          members: `[K, n]`, zeros and ones.
+          weights: `[K]`.
+
+        Returns:
+          `[T, n]`.
+        """
+        sizes = members.sum(1)
+        mean = (x @ members.T) / sizes[None]  # [T, K]
+        # The variance is taken about a value near every mean (the mean itself when
+        # there is one width), so that squares do not cancel.
+        centre = (mean * weights[None]).sum(1, keepdims=True) / weights.sum()
+        offset = mean - centre
+        spread = jnp.square(x - centre) @ members.T / sizes[None]
+        var = jnp.maximum(spread - jnp.square(offset), 0)
+        inverse = jax.lax.rsqrt(var + self.epsilon) * weights[None]  # [T, K]
+        factor = inverse @ members  # [T, n]
+        shift = (inverse * offset) @ members
+        scale = self.scale[...].astype(x.dtype)[None]
+        bias = self.bias[...].astype(x.dtype) * (weights @ members)
+        return ((x - centre) * factor - shift) * scale + bias[None]

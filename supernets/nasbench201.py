@@ -1,0 +1,405 @@
+"""The supernet of NAS-Bench-201: three stages of cells, operations chosen per edge.
+
+Dong and Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture
+Search", ICLR 2020, arXiv 2001.00326. All cells of a network are alike; each has weights
+of its own. Between the stages a residual block halves the image and doubles the
+channels.
+"""
+
+import dataclasses
+from typing import Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from search_spaces import Architecture, Choice, SearchSpace
+from search_spaces.nasbench201 import EDGES, edge_name, nasbench201
+from supernets.axis import Axis
+from supernets.base import Outputs
+from supernets.elastic import ElasticSupernet, Path, Scope
+from supernets.layers.convolution import ElasticConvolution
+from supernets.layers.linear import ElasticLinear
+from supernets.layers.mixed_operation import AveragePool, Identity, MixedOperation, Zero
+from supernets.layers.mode import Mode
+from supernets.layers.norm import ElasticBatchNorm
+from supernets.layers.pooling import average_pool_2x2
+from supernets.layers.stacking import scan_layers, stacked
+
+STAGES = 3
+KERNEL_SIZES = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
+
+
+@dataclasses.dataclass(frozen=True)
+class NASBench201Supernet(ElasticSupernet):
+    """A supernet over NAS-Bench-201's cells.
+
+    Attributes:
+      space: the cells; some edges may be fixed.
+      channels: C of the first stage; the others have 2C and 4C. The benchmark has 16.
+      cells: N, cells in each stage. The benchmark has 5.
+      affine: whether batch norms have a scale and a bias. The benchmark's networks,
+        trained alone, have them.
+      image_shape: `(H, W, C)` of the input.
+      num_classes: the length of the logits.
+    """
+
+    space: SearchSpace = dataclasses.field(default_factory=nasbench201)
+    channels: int = 16
+    cells: int = 5
+    affine: bool = True
+    image_shape: tuple[int, int, int] = (32, 32, 3)
+    num_classes: int = 10
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that make no network."""
+        for name, least in (("channels", 1), ("cells", 1), ("num_classes", 2)):
+            if getattr(self, name) < least:
+                raise ValueError(
+                    f"{name}: found {getattr(self, name)}; at least {least} is needed."
+                )
+        if min(self.image_shape[:2]) < 4:
+            raise ValueError(
+                f"image_shape: found {self.image_shape}; the network halves the image "
+                "twice, so height and width must be at least 4 pixels."
+            )
+
+    __hash__ = ElasticSupernet.__hash__
+
+    def with_data(self, image_shape: tuple[int, int, int], num_classes: int) -> Self:
+        """Fit a copy to a data set; see `Supernet.with_data`."""
+        return dataclasses.replace(
+            self, image_shape=tuple(image_shape), num_classes=num_classes
+        )
+
+    def network(self, rngs: nnx.Rngs) -> nnx.Module:
+        """Build the network; see `ElasticSupernet.network`."""
+        return _Network(self, rngs)
+
+    def scopes(self) -> tuple[Scope, ...]:
+        """Say that cells are stacked, and when an edge's convolution exists."""
+        found = []
+        for stage in range(STAGES):
+            found.append(Scope((f"stage_{stage}",), length=self.cells))
+            for e, edge in enumerate(EDGES):
+                name = edge_name(*edge)
+                options = self.space.decisions[e].options
+                for k in range(len(options)):
+                    member = np.arange(len(options))[:, None] == k
+                    path = (f"stage_{stage}", "edges", str(e), "operations", str(k))
+                    presence = Axis((name,), (len(options),), member)
+                    found.append(Scope(path, presence=presence))
+        return tuple(found)
+
+    def subnet_path(self, path: Path, layer: int | None) -> Path:
+        """Say where a weight lies in a subnet; see `ElasticSupernet.subnet_path`."""
+        if not path[0].startswith("stage_"):
+            return path
+        # stage_s/edges/e/operations/k/.. becomes stages/s/layer/edges/e/..
+        stage = path[0].removeprefix("stage_")
+        return ("stages", stage, str(layer), "edges", path[2], *path[5:])
+
+    def subnet(self, genotype: np.ndarray) -> nnx.Module:
+        """Build an architecture as an ordinary module; see `Supernet.subnet`."""
+        choices = self.space.decode(self.space.canonical(self.space.validate(genotype)))
+        operations = [str(choices[edge_name(*edge)]) for edge in EDGES]
+        return Subnet(self, operations, nnx.Rngs(0))
+
+
+# ---------------------------------------------------------------- the shared network
+class _ReluConvBatchNorm(nnx.Module):
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel_size: int,
+        positions: int,
+        affine: bool,
+        rngs: nnx.Rngs,
+        stride: int = 1,
+    ) -> None:
+        self.convolution = ElasticConvolution(
+            inputs,
+            outputs,
+            kernel_size=kernel_size,
+            positions=positions,
+            rngs=rngs,
+            stride=stride,
+        )
+        self.norm = ElasticBatchNorm(outputs, affine=affine)
+
+    def __call__(self, x: jax.Array, mode: Mode) -> jax.Array:
+        return self.norm(self.convolution(jax.nn.relu(x), {}), {}, mode)
+
+
+class _Cell(nnx.Module):
+    def __init__(
+        self,
+        supernet: NASBench201Supernet,
+        channels: int,
+        positions: int,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.edges = nnx.List(
+            [
+                MixedOperation(
+                    [
+                        self._operation(
+                            str(option), channels, positions, supernet, rngs
+                        )
+                        for option in decision.options
+                    ]
+                )
+                for decision in supernet.space.decisions
+            ]
+        )
+
+    @staticmethod
+    def _operation(
+        option: str,
+        channels: int,
+        positions: int,
+        supernet: NASBench201Supernet,
+        rngs: nnx.Rngs,
+    ) -> nnx.Module:
+        if option in KERNEL_SIZES:
+            return _ReluConvBatchNorm(
+                channels,
+                channels,
+                KERNEL_SIZES[option],
+                positions,
+                supernet.affine,
+                rngs,
+            )
+        simple = {"none": Zero, "skip_connect": Identity, "avg_pool_3x3": AveragePool}
+        return simple[option]()
+
+    def __call__(self, x: jax.Array, choices: list[Choice], mode: Mode) -> jax.Array:
+        nodes = [x]
+        for target in range(1, len(EDGES) // 2 + 1):
+            total = jnp.zeros_like(x)
+            for e, (source, to) in enumerate(EDGES):
+                if to == target:
+                    total = total + self.edges[e](nodes[source], choices[e], mode)
+            nodes.append(total)
+        return nodes[-1]
+
+
+class _Reduction(nnx.Module):
+    def __init__(
+        self, inputs: int, positions: int, affine: bool, rngs: nnx.Rngs
+    ) -> None:
+        outputs = 2 * inputs
+        self.first = _ReluConvBatchNorm(
+            inputs, outputs, 3, positions, affine, rngs, stride=2
+        )
+        self.second = _ReluConvBatchNorm(outputs, outputs, 3, positions, affine, rngs)
+        self.shortcut = ElasticConvolution(
+            inputs, outputs, kernel_size=1, positions=positions, rngs=rngs
+        )
+
+    def __call__(self, x: jax.Array, mode: Mode) -> jax.Array:
+        y = self.second(self.first(x, mode), mode)
+        return y + self.shortcut(_halve(x), {})
+
+
+def _halve(x: jax.Array) -> jax.Array:
+    """Average 2x2 blocks; an odd size is first extended, to match a stride of 2."""
+    h, w = x.shape[1:3]
+    edge = ((0, 0), (0, h % 2), (0, w % 2), (0, 0))
+    return average_pool_2x2(jnp.pad(x, edge, mode="edge"))
+
+
+def _sizes(supernet: NASBench201Supernet) -> list[tuple[int, int]]:
+    """Give the channels and the pixels of each stage."""
+    h, w, _ = supernet.image_shape
+    sizes = []
+    for stage in range(STAGES):
+        sizes.append((supernet.channels * 2**stage, h * w))
+        h, w = -(-h // 2), -(-w // 2)
+    return sizes
+
+
+class _Network(nnx.Module):
+    def __init__(self, supernet: NASBench201Supernet, rngs: nnx.Rngs) -> None:
+        sizes, affine = _sizes(supernet), supernet.affine
+        channels, positions = sizes[0]
+        self.stem = ElasticConvolution(
+            supernet.image_shape[2],
+            channels,
+            kernel_size=3,
+            positions=positions,
+            rngs=rngs,
+        )
+        self.stem_norm = ElasticBatchNorm(channels)
+        for stage, (channels, positions) in enumerate(sizes):
+            if stage:
+                self._set(
+                    "reduction",
+                    stage,
+                    _Reduction(channels // 2, positions, affine, rngs),
+                )
+            self._set(
+                "stage",
+                stage,
+                stacked(
+                    lambda r, c=channels, p=positions: _Cell(supernet, c, p, r),
+                    rngs,
+                    supernet.cells,
+                ),
+            )
+        self.last_norm = ElasticBatchNorm(channels)
+        self.classifier = ElasticLinear(
+            channels, supernet.num_classes, positions=1, rngs=rngs
+        )
+
+    def _set(self, kind: str, stage: int, module: nnx.Module) -> None:
+        setattr(self, f"{kind}_{stage}", module)
+
+    def __call__(self, arch: Architecture, x: jax.Array, mode: Mode) -> Outputs:
+        choices = [arch[edge_name(*edge)] for edge in EDGES]
+        x = self.stem_norm(self.stem(x, {}), {}, mode)
+        for stage in range(STAGES):
+            if stage:
+                x = getattr(self, f"reduction_{stage}")(x, mode)
+            x = scan_layers(
+                getattr(self, f"stage_{stage}"),
+                lambda cell, x, _: cell(x, choices, mode),
+                x,
+                mode,
+            )
+        x = jax.nn.relu(self.last_norm(x, {}, mode))
+        features = x.mean((1, 2))
+        return Outputs(self.classifier(features, {}), features, {})
+
+
+# ------------------------------------------------------------------ one architecture
+class _SubnetConvolution(nnx.Module):
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel_size: int,
+        affine: bool,
+        rngs: nnx.Rngs,
+        stride: int = 1,
+    ) -> None:
+        pad = (kernel_size - 1) // 2
+        self.convolution = nnx.Conv(
+            inputs,
+            outputs,
+            (kernel_size, kernel_size),
+            strides=stride,
+            padding=((pad, pad), (pad, pad)),
+            use_bias=False,
+            rngs=rngs,
+        )
+        self.norm = _batch_norm(outputs, affine, rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.norm(self.convolution(jax.nn.relu(x)))
+
+
+def _batch_norm(channels: int, affine: bool, rngs: nnx.Rngs) -> nnx.BatchNorm:
+    return nnx.BatchNorm(
+        channels,
+        momentum=0.9,
+        epsilon=1e-5,
+        use_scale=affine,
+        use_bias=affine,
+        use_fast_variance=False,
+        rngs=rngs,
+    )
+
+
+class _SubnetCell(nnx.Module):
+    def __init__(
+        self, operations: list[str], channels: int, affine: bool, rngs: nnx.Rngs
+    ) -> None:
+        self.operations = tuple(operations)
+        self.edges = nnx.Dict(
+            {
+                str(e): _SubnetConvolution(
+                    channels, channels, KERNEL_SIZES[operation], affine, rngs
+                )
+                for e, operation in enumerate(operations)
+                if operation in KERNEL_SIZES
+            }
+        )
+
+    def _edge(self, e: int, x: jax.Array) -> jax.Array:
+        operation = self.operations[e]
+        if operation in KERNEL_SIZES:
+            return self.edges[str(e)](x)
+        if operation == "avg_pool_3x3":
+            return nnx.avg_pool(x, (3, 3), padding="SAME", count_include_pad=False)
+        return x if operation == "skip_connect" else jnp.zeros_like(x)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        first = self._edge(0, x)
+        second = self._edge(1, x) + self._edge(2, first)
+        return self._edge(3, x) + self._edge(4, first) + self._edge(5, second)
+
+
+class _SubnetReduction(nnx.Module):
+    def __init__(self, inputs: int, affine: bool, rngs: nnx.Rngs) -> None:
+        outputs = 2 * inputs
+        self.first = _SubnetConvolution(inputs, outputs, 3, affine, rngs, stride=2)
+        self.second = _SubnetConvolution(outputs, outputs, 3, affine, rngs)
+        self.shortcut = nnx.Conv(inputs, outputs, (1, 1), use_bias=False, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.second(self.first(x)) + self.shortcut(_halve(x))
+
+
+class Subnet(nnx.Module):
+    """One NAS-Bench-201 network, made of Flax's own layers."""
+
+    def __init__(
+        self, supernet: NASBench201Supernet, operations: list[str], rngs: nnx.Rngs
+    ) -> None:
+        """Build the network of a cell.
+
+        Args:
+          supernet: for the sizes.
+          operations: of the six edges.
+          rngs: the source of randomness.
+        """
+        affine = supernet.affine
+        widths = [channels for channels, _ in _sizes(supernet)]
+        self.stem = nnx.Conv(
+            supernet.image_shape[2],
+            widths[0],
+            (3, 3),
+            padding=((1, 1), (1, 1)),
+            use_bias=False,
+            rngs=rngs,
+        )
+        self.stem_norm = _batch_norm(widths[0], True, rngs)
+        self.stages = nnx.Dict(
+            {
+                str(stage): nnx.Dict(
+                    {
+                        str(n): _SubnetCell(operations, channels, affine, rngs)
+                        for n in range(supernet.cells)
+                    }
+                )
+                for stage, channels in enumerate(widths)
+            }
+        )
+        self.reduction_1 = _SubnetReduction(widths[0], affine, rngs)
+        self.reduction_2 = _SubnetReduction(widths[1], affine, rngs)
+        self.last_norm = _batch_norm(widths[-1], True, rngs)
+        self.classifier = nnx.Linear(widths[-1], supernet.num_classes, rngs=rngs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Map `[B, H, W, C]` normalised images to `[B, num_classes]` logits."""
+        x = self.stem_norm(self.stem(x))
+        for stage, cells in self.stages.items():
+            if stage != "0":
+                x = getattr(self, f"reduction_{stage}")(x)
+            for n in range(len(cells)):
+                x = cells[str(n)](x)
+        x = jax.nn.relu(self.last_norm(x))
+        return self.classifier(x.mean((1, 2)))
