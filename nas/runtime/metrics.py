@@ -2,7 +2,8 @@
 
 A line of `metrics.jsonl` is `{"step": 3, "name": "train/loss", "value": 0.5}`. JSON has
 no NaN and no infinity: they are the strings "NaN", "Infinity" and "-Infinity", which
-`float` of Python and `Number` of JavaScript both read.
+`float` of Python and `Number` of JavaScript both read. In the names that TensorBoard
+shows, a character other than a letter, a digit or one of `-_./` is an underscore.
 """
 
 import io
@@ -218,7 +219,7 @@ def read_scalars(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
         try:
             row = json.loads(line)
             value = row["value"]
-            row["value"] = float(_NOT_FINITE.get(value, value))
+            row["value"] = _NOT_FINITE[value] if value in _NOT_FINITE else float(value)
             rows.append({"step": int(row["step"]), "name": str(row["name"])} | row)
         except (ValueError, KeyError, TypeError) as error:
             raise UserError(
