@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 from nas.errors import UserError
-from nas.runtime import leaves, processes
+from nas.runtime import leaves, processes, sums
 from nas.runtime.workdir import StorageError
 
 _ASIDE = "unreadable."
@@ -94,11 +94,19 @@ class Checkpoints:
         index = leaves.seal(entries, metadata)
         # Orbax has no arrays of size 0; their shape in the index says all.
         stored = {n: leaves.portable(a) for n, a in arrays.items() if np.size(a)}
+        if processes.is_main():
+            # Left by somebody who deleted the folder of this step alone.
+            self._sums(step).unlink(missing_ok=True)
         try:
             self._write(step, stored, index)
         except (OSError, ValueError, RuntimeError) as error:
             self._remove_partial(step)
             raise CheckpointError(_refusal(self._directory, step, error)) from error
+        if processes.is_main():
+            sums.write_sums(self._directory / str(step), self._sums(step))
+            for path in self._directory.glob(self._sums("*").name):
+                if not path.with_suffix("").exists():
+                    path.unlink()
 
     def restore_latest(self, template: Any) -> tuple[int, Any, dict[str, Any]] | None:
         """Read the newest state that is whole.
@@ -172,7 +180,7 @@ class Checkpoints:
     def _write(self, step: int, arrays: dict[str, Any], index: dict[str, Any]) -> None:
         import orbax.checkpoint as ocp
 
-        items = {"index": ocp.args.JsonSave(index)}
+        items: dict[str, Any] = {"index": ocp.args.JsonSave(index)}
         if arrays:
             items["state"] = ocp.args.StandardSave(arrays)
         manager = self._open()
@@ -184,6 +192,7 @@ class Checkpoints:
         self, step: int, wanted: Mapping[str, Any]
     ) -> tuple[list[Any], dict[str, Any]]:
         """Read, check and place one checkpoint; the same outcome on every process."""
+        self._check_files(step)
         reason, result = None, None
         try:
             entries, metadata = leaves.unseal(self._item(step, "index", None))
@@ -198,6 +207,17 @@ class Checkpoints:
             raise reason or leaves.Unreadable("another process could not read it")
         assert result is not None
         return result, metadata
+
+    def _check_files(self, step: int) -> None:
+        """Look for damage on process 0, and tell all of them."""
+        found = None
+        if processes.is_main():
+            found = sums.damage(self._directory / str(step), self._sums(step))
+        if any(processes.gather(found is not None)):
+            raise leaves.Unreadable(found or "process 0 found it damaged")
+
+    def _sums(self, step: int | str) -> Path:
+        return self._directory / f"{step}.sums"
 
     def _item(self, step: int, name: str, template: dict[str, Any] | None) -> Any:
         import orbax.checkpoint as ocp
@@ -259,6 +279,7 @@ class Checkpoints:
                 shutil.rmtree(target, ignore_errors=True)
                 with contextlib.suppress(FileNotFoundError):
                     (self._directory / str(step)).rename(target)
+                self._sums(step).unlink(missing_ok=True)
         self._damaged.clear()
         processes.barrier("checkpoints: set aside")
         self._open().reload()

@@ -32,7 +32,7 @@ def flatten(tree: Any) -> dict[str, Any]:
         name = jax.tree_util.keystr(path, simple=True, separator="/") or "state"
         if not hasattr(leaf, "dtype") or isinstance(leaf, np.generic):
             leaf = np.asarray(leaf)
-        if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        if jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             raise ValueError(f"{name} is a typed PRNG key; save its key_data.")
         if name in leaves:
             raise ValueError(f"Two leaves of the state have the path {name!r}.")
@@ -56,7 +56,7 @@ def checksum(leaf: Any) -> int | None:
             return None
         leaf = leaf.addressable_data(0)
     data = np.ascontiguousarray(np.asarray(leaf)).reshape(-1)
-    return zlib.crc32(data.view(np.uint8))
+    return zlib.crc32(data.view(np.uint8).data)
 
 
 def seal(entries: dict[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:

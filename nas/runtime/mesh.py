@@ -44,7 +44,7 @@ class MeshConfig:
 
 
 def make_mesh(
-    config: MeshConfig | None = None, devices: Sequence[jax.Device] | None = None
+    config: MeshConfig | None = None, devices: Sequence[Any] | None = None
 ) -> Mesh:
     """Arrange the devices in a mesh with axes `data` and `model`.
 
