@@ -34,8 +34,8 @@ def propose(
       known: int32[N, D], feasible genotypes that need not be proposed again.
 
     Returns:
-      int32[P, D], feasible. All different and none of them known, unless too few such
-      were found: then the rest repeats those, or the known ones.
+      int32[P, D], feasible. New ones come first, then known ones if too few new were
+      found; only if both are too few does any come twice.
 
     Raises:
       UserError: no feasible genotype was found.
@@ -46,15 +46,17 @@ def propose(
         taken = np.concatenate([known, batch])
         more = random_feasible(chance, problem, num - len(batch), taken)
         batch = np.concatenate([batch, more])
-    if not len(batch):
-        batch = np.concatenate([known, problem.known])
-    if not len(batch):
+    if len(batch) == num:
+        return batch
+    spare = {row.tobytes(): row for row in (*batch, *known, *problem.known)}
+    if not spare:
         raise UserError(
             f"no architecture of space {problem.space.name!r} that meets the "
             f"constraints on its costs was found in {2 * ROUNDS} rounds of sampling: "
             "loosen --where, or `nas profile` the experiment to see what costs it spans"
         )
-    return batch[np.arange(num) % len(batch)]
+    rows = np.asarray(list(spare.values()), np.int32)
+    return rows[np.arange(num) % len(rows)]
 
 
 def random_feasible(
