@@ -47,8 +47,8 @@ def nasbench201(fixed: Mapping[str, str] | None = None) -> SearchSpace:
     for name, operation in fixed.items():
         if name not in names or operation not in OPERATIONS:
             raise SpaceError(
-                f"nasbench201: cannot fix {name!r} to {operation!r}; edges are {names}, "
-                f"operations {OPERATIONS}."
+                f"nasbench201: cannot fix {name!r} to {operation!r}; edges are "
+                f"{names}, operations {OPERATIONS}."
             )
     decisions = tuple(
         Decision(name, (fixed[name],) if name in fixed else OPERATIONS)

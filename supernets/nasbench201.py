@@ -403,3 +403,6 @@ class Subnet(nnx.Module):
                 x = cells[str(n)](x)
         x = jax.nn.relu(self.last_norm(x))
         return self.classifier(x.mean((1, 2)))
+
+
+TINY = NASBench201Supernet(channels=4, cells=2, image_shape=(8, 8, 2), num_classes=3)
