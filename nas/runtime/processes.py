@@ -15,6 +15,7 @@ from nas.errors import UserError
 COORDINATOR = "NAS_COORDINATOR"
 NUM_PROCESSES = "NAS_NUM_PROCESSES"
 PROCESS_ID = "NAS_PROCESS_ID"
+HEARTBEAT_SECONDS = "NAS_HEARTBEAT_SECONDS"
 
 
 def initialize_distributed(
@@ -27,7 +28,8 @@ def initialize_distributed(
 
     Must be called before the first use of a device. What is not given is read from
     `NAS_COORDINATOR`, `NAS_NUM_PROCESSES` and `NAS_PROCESS_ID`; with none of them set
-    this is an ordinary run of one process.
+    this is an ordinary run of one process. When a process dies, the others end after
+    `NAS_HEARTBEAT_SECONDS` (100) at the latest; all of them are then started again.
 
     Args:
       coordinator: `host:port` of process 0, the same on every process.
@@ -56,22 +58,24 @@ def initialize_distributed(
             f"A run of several processes needs {', '.join(given)}; missing: "
             f"{', '.join(missing)}. Set all three, or none for a single process."
         )
-    count = _whole(NUM_PROCESSES, given[NUM_PROCESSES])
-    index = _whole(PROCESS_ID, given[PROCESS_ID])
-    if count < 1 or not 0 <= index < count:
+    total = _whole(NUM_PROCESSES, given[NUM_PROCESSES])
+    number = _whole(PROCESS_ID, given[PROCESS_ID])
+    if total < 1 or not 0 <= number < total:
         raise UserError(
-            f"{PROCESS_ID} is {index} and {NUM_PROCESSES} is {count}; the first must "
+            f"{PROCESS_ID} is {number} and {NUM_PROCESSES} is {total}; the first must "
             f"be one of 0 .. {NUM_PROCESSES} - 1."
         )
+    heartbeat = _whole(HEARTBEAT_SECONDS, environ.get(HEARTBEAT_SECONDS) or 100)
     try:
         jax.distributed.initialize(
             coordinator_address=str(given[COORDINATOR]),
-            num_processes=count,
-            process_id=index,
+            num_processes=total,
+            process_id=number,
+            heartbeat_timeout_seconds=heartbeat,
         )
     except (RuntimeError, ValueError) as error:
         raise UserError(
-            f"Process {index} of {count} could not join {given[COORDINATOR]}: {error} "
+            f"Process {number} of {total} could not join {given[COORDINATOR]}: {error} "
             "Check that process 0 runs, that the address and port can be reached, and "
             "that nothing uses a device before this call."
         ) from error

@@ -301,6 +301,42 @@ def test_typed_keys_and_equal_paths_are_refused(checkpoints):
         checkpoints.save(0, {"a": {"b": np.ones(1)}, "a/b": np.ones(1)}, {})
 
 
+SAVING = """
+import sys
+import numpy as np
+from nas.runtime.checkpoint import Checkpoints
+checkpoints = Checkpoints(sys.argv[1])
+for step in range(1, 10_000):
+    checkpoints.save(step, {"w": np.full(20_000, step)}, {"step": step})
+    print(step, flush=True)
+"""
+
+
+@pytest.mark.parametrize("wait_seconds", [0.01, 0.03, 0.05])
+def test_killed_while_saving(tmp_path, wait_seconds):
+    folder = tmp_path / "train"
+    process = subprocess.Popen(
+        [sys.executable, "-c", SAVING, folder], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    for _ in range(3):
+        process.stdout.readline()
+    time.sleep(wait_seconds)
+    process.kill()
+    last = int((process.stdout.read() or "3").split()[-1])
+    process.wait()
+    process.stdout.close()
+    heard = []
+    checkpoints = Checkpoints(folder, warn=heard.append)
+    step, found, metadata = checkpoints.restore_latest({"w": np.zeros(20_000, int)})
+    assert step in (last, last + 1)
+    assert metadata == {"step": step}
+    assert (found["w"] == step).all()
+    assert heard == []
+    checkpoints.save(step + 1, found, {})
+    checkpoints.close()
+
+
 FULL_DISK = """
 import resource, signal, sys
 import numpy as np
