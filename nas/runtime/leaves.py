@@ -128,7 +128,7 @@ def place(name: str, found: Mapping[str, Any], leaf: Any) -> Any:
     # An array that was on no device in particular must stay so: a committed one would
     # compile the step anew.
     where = sharding if getattr(leaf, "committed", True) else None
-    return jax.device_put(value, where, may_alias=False)
+    return jax.device_put(value, where)
 
 
 def spell(dtype: Any, shape: Any) -> str:

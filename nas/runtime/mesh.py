@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec, Sharding
 
@@ -156,12 +157,13 @@ def put(tree: Any, sharding: Any, may_alias: bool = False) -> Any:
       tree: numpy or JAX arrays, whole on every process.
       sharding: one for all leaves, or a pytree of them like `tree`.
       may_alias: let the result share memory with `tree` where it can. By default it
-        does not, since steps that donate their state would write into it.
+        does not: a step that donates its state would delete arrays of `tree`, and
+        changes to a numpy array would show in the result.
     """
 
     def place(leaf: Any, where: Sharding) -> jax.Array:
         if where.is_fully_addressable:
-            return jax.device_put(leaf, where, may_alias=may_alias)
+            return jax.device_put(leaf if may_alias else _copy(leaf), where)
         value = _fetch(leaf) if isinstance(leaf, jax.Array) else np.asarray(leaf)
         return jax.make_array_from_callback(value.shape, where, lambda i: value[i])
 
@@ -193,6 +195,12 @@ def host(tree: Any) -> Any:
       tree: arrays with any layout.
     """
     return jax.tree.map(_fetch, tree)
+
+
+def _copy(leaf: Any) -> Any:
+    # Not `device_put(may_alias=False)`: on CPU (JAX 0.10) it still shares aligned numpy
+    # memory, and the buffer of an array that it replicates.
+    return jnp.copy(leaf) if isinstance(leaf, jax.Array) else np.array(leaf)
 
 
 def _path(path: Any) -> str:

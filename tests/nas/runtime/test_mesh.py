@@ -1,6 +1,7 @@
 """Meshes, and where pytrees lie on them."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import AxisType, PartitionSpec
@@ -87,14 +88,34 @@ def test_put_and_host_are_inverse_on_any_layout():
     jax.tree.map(np.testing.assert_array_equal, meshes.host(placed), tree)
 
 
-def test_put_shares_no_memory_that_a_step_could_donate():
-    value = np.zeros(1024, np.float32)
-    placed = meshes.put(value, meshes.replicated(make_mesh(MeshConfig(data=1))))
+def aligned(size):
+    """Return float32 zeros at an address that JAX can take over without a copy."""
+    data = np.zeros(size * 4 + 64, np.uint8)
+    start = -data.ctypes.data % 64
+    return data[start : start + size * 4].view(np.float32)
+
+
+@pytest.mark.parametrize("devices", [1, 8])
+def test_put_and_host_share_no_memory(devices):
+    where = meshes.replicated(make_mesh(MeshConfig(data=devices)))
+    value = aligned(1024)
+    placed = meshes.put(value, where)
     value[:] = 1
     assert not np.asarray(placed).any()
     copied = meshes.host(placed)
-    jax.jit(lambda x: x + 1, donate_argnums=0)(placed).block_until_ready()
-    assert not copied.any()
+    copied[:] = 1
+    assert not np.asarray(placed).any()
+
+
+@pytest.mark.parametrize("devices", [1, 8])
+def test_step_that_donates_leaves_what_was_put(devices):
+    where = meshes.replicated(make_mesh(MeshConfig(data=devices)))
+    value = jnp.ones(8)
+    for source in (value, meshes.put(value, where)):
+        placed = meshes.put(source, where)
+        jax.jit(lambda x: x + 1, donate_argnums=0)(placed).block_until_ready()
+        assert placed.is_deleted()
+        assert np.asarray(source).all()
 
 
 def test_batches_lie_along_the_data_axis():
