@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from nas.errors import nearest
+from nas.errors import UserError, nearest
 from nas.search.pareto import front_indices, hypervolume
 from search_spaces import SearchSpace
 
@@ -111,6 +111,47 @@ class Archive:
             )
         search = np.asarray(state["search"], np.int32)
         return cls(space, columns, genotypes, values, search, int(state["count"]))
+
+    @classmethod
+    def read_csv(
+        cls, path: Path, space: SearchSpace, columns: tuple[str, ...], before: int
+    ) -> "Archive":
+        """Read the rows that earlier searches wrote.
+
+        Args:
+          path: what `write_csv` wrote.
+          space: of the genotypes.
+          columns: of the values.
+          before: rows of this search and later ones are left out.
+
+        Returns:
+          An archive without room to spare.
+
+        Raises:
+          UserError: the file is no archive of this space and these columns.
+        """
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                rows = [r for r in csv.DictReader(file) if int(r["search"]) < before]
+            texts = [row["genotype"].split() for row in rows]
+            genotypes = np.array(texts, np.int32).reshape(-1, space.num_decisions)
+            values = {
+                name: np.array([float(row[name]) for row in rows]) for name in columns
+            }
+            archive = cls.empty(space, columns, len(rows))
+            for search in range(before):
+                mine = np.array([int(row["search"]) == search for row in rows], bool)
+                picked = {name: column[mine] for name, column in values.items()}
+                archive = archive.add(
+                    space.validate(genotypes[mine]), picked, search
+                )
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise UserError(
+                f"{path} is no archive of space {space.name!r} with the columns "
+                f"{', '.join(columns)}: {error}. Put back the file that the run wrote, "
+                "or search in another workdir."
+            ) from error
+        return archive
 
     def grow(self, capacity: int) -> "Archive":
         """Make room for `capacity` rows, which must be no fewer than are in use."""

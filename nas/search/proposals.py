@@ -74,8 +74,8 @@ def random_feasible(
       int32[F, D] with F at most `num`: feasible, all different, none to be avoided.
     """
     by_sample, by_walk = jax.random.split(key)
-    # Sizes are rounded up so that few programs are compiled.
-    pool = 2 * max(16, 1 << (num - 1).bit_length())
+    # One size, or few: each is a program to compile.
+    pool = max(256, 2 << (num - 1).bit_length())
     found = fresh(
         by_sample, problem, num, lambda k: sample(problem.space, k, pool), avoid
     )

@@ -120,11 +120,11 @@ def test_misuse_is_refused(elastic):
     third = {name: column[2:] for name, column in values.items()}
     with pytest.raises(ValueError, match="1 rows do not fit: 2 of 2"):
         archive.add(genotypes[2:], third, 0)
-    with pytest.raises(ValueError, match="'macs'.*found nothing"):
+    with pytest.raises(ValueError, match=r"'macs'.*found nothing"):
         archive.grow(3).add(genotypes[2:], {"nll": third["nll"]}, 0)
-    with pytest.raises(ValueError, match="0-0-0-0-0-1-0|was never evaluated"):
+    with pytest.raises(ValueError, match="was never evaluated"):
         archive.lookup(genotypes, ("nll",))
-    with pytest.raises(ValueError, match="no column 'mac'. Did you mean macs"):
+    with pytest.raises(ValueError, match=r"no column 'mac'\. Did you mean macs"):
         archive.front(("mac",))
     with pytest.raises(ValueError, match="belongs to another run"):
         Archive.from_state(elastic.space, ("nll",), archive.state())

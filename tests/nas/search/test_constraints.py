@@ -102,12 +102,12 @@ def test_a_bound_that_sampling_never_meets_is_met_by_descent(cells):
     low = int(cells.macs[:, 0].sum())
     tight = (parse(f"macs<={low}", ("macs",)),)
     found = check_satisfiable(tight, cells.space, cells.costs)
-    np.testing.assert_array_equal(found, np.zeros((1, 10)))
+    assert cells.costs(found)["macs"].tolist() == [low]
 
 
 def test_a_contradiction_is_called_one(elastic):
     both = tuple(parse(text, ("macs",)) for text in ("macs<=150", "macs>=200"))
-    with pytest.raises(UserError, match="cannot be met together.*macs = "):
+    with pytest.raises(UserError, match=r"cannot be met together.*macs = "):
         check_satisfiable(both, elastic.space, elastic.costs)
 
 

@@ -36,7 +36,7 @@ def assert_bitwise_equal(a, b):
 def test_every_controller_is_found_once_under_its_name():
     assert {"evolution", "nsga2", "random"} <= set(CONTROLLERS)
     for name, controller in CONTROLLERS.items():
-        assert controller.NAME == name
+        assert name == controller.NAME
         assert dataclasses.is_dataclass(controller)
         assert controller() == controller()
         assert hash(controller()) == hash(controller())
@@ -85,7 +85,7 @@ def test_saved_and_restored_anywhere_it_continues_bitwise_equal(name, where, ela
         again = elastic.loop(search)
         broken = through_file(again.step(through_file(broken)))
         assert_bitwise_equal(straight, broken)
-    # The constraint leaves fewer than the budget, so that the loop's own turn is tested.
+    # The constraint leaves fewer than the budget: the loop's own turn is tested too.
     assert bool(straight["exhausted"]) == bool(where)
 
 
@@ -155,7 +155,7 @@ def test_nothing_feasible_is_said(name, cells):
     problem = Problem(cells.space, 2, lambda genotypes: np.zeros(len(genotypes), bool))
     controller = CONTROLLERS[name]()
     state = controller.init(jax.random.key(0), problem)
-    with pytest.raises(UserError, match="no architecture of space 'cells'.*--where"):
+    with pytest.raises(UserError, match=r"no architecture of space 'cells'.*--where"):
         controller.ask(state, problem)
 
 

@@ -46,7 +46,7 @@ def test_children_are_one_decision_away_from_a_member(cells):
     _, children = controller.ask(state, problem)
     distance = (children[:, None] != members[None]).sum(axis=2)  # [children, members]
     assert (distance.min(axis=1) == 1).all()
-    # With 8 entrants of 8, drawn with replacement, the worse half wins 0.4 % of the time.
+    # Of 8 entrants drawn with replacement, all are of the worse half in 0.4 %.
     assert (distance[:, :4].min(axis=1) == 1).mean() > 0.8
 
 

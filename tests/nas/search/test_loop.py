@@ -86,14 +86,15 @@ def test_hypervolume_grows_and_is_that_of_the_front(elastic):
     loop = elastic.loop(Search(NSGA2(population=20), evaluations=120))
     state = loop.init(jax.random.key(0))
     assert loop.hypervolume(state) == 0.0
-    volumes = []
+    volumes, used = [], []
     while not loop.done(state):
         state = loop.step(state)
         volumes.append(loop.hypervolume(state))
+        used.append(int(state["evaluations"]))
     history = loop.hypervolumes(state)
     assert len(history) == 120
     assert (np.diff(history) >= 0).all()
-    np.testing.assert_allclose(volumes, history[19::20], rtol=1e-12)
+    np.testing.assert_allclose(volumes, history[np.array(used) - 1], rtol=1e-12)
     # The rule: a tenth of the first generation's range beyond its worst.
     points = loop.archive(state).values[:20]
     span = np.ptp(points, axis=0)
@@ -120,15 +121,15 @@ def test_a_second_search_pays_only_for_what_is_new(elastic):
 
 def test_a_constraint_on_what_is_evaluated_steers_and_filters(cells):
     free = cells.loop(Search(NSGA2(), evaluations=500))
-    bound = float(np.median(free.archive(run(free)).column("nll")))
+    bound = float(np.quantile(free.archive(run(free)).column("nll"), 0.2))
     loop = cells.loop(Search(NSGA2(), evaluations=500, where=(f"nll<={bound}",)))
     state = run(loop)
     archive = loop.archive(state)
     nll = archive.column("nll")
     assert (nll[loop.front(state)] <= bound).all()
     assert len(loop.front(state)) > 0
-    late, early = nll[-100:] <= bound, nll[:100] <= bound
-    assert late.mean() > 0.5 > early.mean()
+    # A fifth of all that a free search evaluates meets the bound.
+    assert (nll[-200:] <= bound).mean() > 0.4
 
 
 def test_a_value_that_is_not_finite_stops_the_search_by_name(elastic):

@@ -22,7 +22,7 @@ SEEDS = range(5)
 class Reset(Mutation):
     """Set each decision to a random option with probability 1 / D."""
 
-    def _do(self, problem, X, random_state=None, **kwargs):  # noqa: N803
+    def _do(self, problem, X, random_state=None, **kwargs):
         generator = random_state if random_state is not None else np.random
         hit = generator.random(X.shape) < 1 / X.shape[1]
         return np.where(hit, generator.integers(0, 5, X.shape), X)
