@@ -52,18 +52,18 @@ class Choice:
           *members: for each axis, `bool[K, n]`: the entries that belong to option k.
 
         Returns:
-          `float32[n_1, n_2, ..]`, in [0, 1].
+          `[n_1, n_2, ..]`, in [0, 1], of the weights' type.
         """
         if self.index is not None:
             # One option: its weight alone is differentiated, and nothing is summed.
             result = self.weights[self.index]
             for member in members:
-                row = jnp.asarray(member, jnp.float32)[self.index]
-                result = result[..., None] * row
+                row = jnp.asarray(member, result.dtype)[self.index]
+                result = jnp.multiply.outer(result, row)
             return result
         letters = "abcdefgh"[: len(members)]
         terms = ",".join(f"k{letter}" for letter in letters)
-        arrays = [jnp.asarray(member, jnp.float32) for member in members]
+        arrays = [jnp.asarray(member, self.weights.dtype) for member in members]
         formula = f"k,{terms}->{letters}" if members else "k->"
         return jnp.einsum(formula, self.weights, *arrays, precision="highest")
 

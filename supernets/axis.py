@@ -78,6 +78,12 @@ class Axis:
 
 
 Axes = tuple[Axis | None, ...]
+Width = int | Axis
+
+
+def width_of(width: Width) -> tuple[int, Axis | None]:
+    """Split a width into its full size and how it varies."""
+    return (width.size, width) if isinstance(width, Axis) else (width, None)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,8 +14,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from search_spaces import Choice
-from supernets.axis import Spec, masked
-from supernets.layers.linear import Width, width_of
+from supernets.axis import Spec, Width, masked, width_of
 
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 

@@ -8,14 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from search_spaces import Choice
-from supernets.axis import Axis, Spec, masked
-
-Width = int | Axis
-
-
-def width_of(width: Width) -> tuple[int, Axis | None]:
-    """Split a width into its full size and how it varies."""
-    return (width.size, width) if isinstance(width, Axis) else (width, None)
+from supernets.axis import Spec, Width, masked, width_of
 
 
 class ElasticLinear(nnx.Module):

@@ -7,8 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from search_spaces import Choice, joint
-from supernets.axis import Spec, masked, union
-from supernets.layers.linear import Width, width_of
+from supernets.axis import Spec, Width, masked, union, width_of
 from supernets.layers.mode import Mode
 
 

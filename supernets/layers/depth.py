@@ -1,0 +1,52 @@
+"""How many of the stacked layers an architecture has."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from search_spaces import Choice
+from supernets.layers.mode import Mode
+from supernets.layers.stacking import scan_layers
+
+
+def scan_to_depth(
+    module: nnx.Module,
+    body: Callable[[Any, jax.Array, Any], jax.Array],
+    x: jax.Array,
+    depth: Choice,
+    mode: Mode,
+    xs: Any = None,
+) -> jax.Array:
+    """Run stacked layers, and give `sum_d w_d x_d` over what they put out.
+
+    The sum is accumulated as the layers run, so it needs no memory for every layer. A
+    hard choice weighs one output by 1; the layers after it are given exactly zero
+    gradient.
+
+    Args:
+      module: from `stacked`, with as many layers as the greatest depth.
+      body: `(layer, x, inputs) -> x`, of one shape and type.
+      x: what enters the first layer.
+      depth: over numbers of layers, each at least 1.
+      mode: of the pass.
+      xs: a tree of arrays with a leading layer axis, one slice for each layer.
+
+    Returns:
+      An array like `x`.
+    """
+    member = np.asarray(depth.options)[:, None] == 1 + np.arange(max(depth.options))
+    weights = depth.mask(member).astype(x.dtype)
+
+    def step(
+        layer: Any, carry: tuple[jax.Array, jax.Array], inputs: tuple[jax.Array, Any]
+    ) -> tuple[jax.Array, jax.Array]:
+        weight, own = inputs
+        y = body(layer, carry[0], own)
+        return y, carry[1] + weight * y
+
+    start = (x, jnp.zeros_like(x))
+    return scan_layers(module, step, start, mode, (weights, xs))[1]
