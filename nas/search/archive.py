@@ -142,9 +142,7 @@ class Archive:
             for search in range(before):
                 mine = np.array([int(row["search"]) == search for row in rows], bool)
                 picked = {name: column[mine] for name, column in values.items()}
-                archive = archive.add(
-                    space.validate(genotypes[mine]), picked, search
-                )
+                archive = archive.add(space.validate(genotypes[mine]), picked, search)
         except (OSError, KeyError, ValueError, TypeError) as error:
             raise UserError(
                 f"{path} is no archive of space {space.name!r} with the columns "

@@ -29,13 +29,16 @@ class NSGA2(Controller):
     Attributes:
       population: P, how many survive, and how many are proposed at a time.
       crossover_probability: the probability that a child has two parents.
-      mutation_rate: the probability that a decision of a child changes; None is 1 / D.
-        One decision always changes.
+      mutation_probability: the probability that a child is mutated at all. 0.6 is the
+        share that changes when each decision does with probability 1 / D.
+      mutation_rate: the probability that a decision of a mutated child changes besides
+        the one that always does.
     """
 
     population: int = 50
     crossover_probability: float = 0.9
-    mutation_rate: float | None = None
+    mutation_probability: float = 0.6
+    mutation_rate: float = 0.0
 
     NAME: ClassVar[str] = "nsga2"
 
@@ -45,9 +48,9 @@ class NSGA2(Controller):
             raise UserError(
                 f"nsga2: population is {self.population}, it must be at least 2"
             )
-        for name in ("crossover_probability", "mutation_rate"):
+        for name in ("crossover_probability", "mutation_probability", "mutation_rate"):
             value = getattr(self, name)
-            if value is not None and not 0 <= value <= 1:
+            if not 0 <= value <= 1:
                 raise UserError(f"nsga2: {name} is {value}, it must be from 0 to 1")
 
     def init(self, key: jax.Array, problem: Problem) -> State:
@@ -66,11 +69,15 @@ class NSGA2(Controller):
         def offspring(child_key: jax.Array) -> np.ndarray:
             if not len(parents):
                 return sample(space, child_key, self.population)
-            k_win, k_cross, k_mutate = jax.random.split(child_key, 3)
+            k_win, k_cross, k_mutate, k_whether = jax.random.split(child_key, 4)
             winners = tournament(k_win, place, 2 * self.population, size=2)
             a, b = np.split(parents.genotypes[winners], 2)
             crossed = crossover(space, k_cross, a, b, self.crossover_probability)
-            return mutate(space, k_mutate, crossed, self.mutation_rate)
+            mutated = mutate(space, k_mutate, crossed, self.mutation_rate)
+            whether = jax.random.bernoulli(
+                k_whether, self.mutation_probability, (self.population, 1)
+            )
+            return np.where(np.asarray(whether), mutated, crossed)
 
         return state, propose(
             key, problem, self.population, offspring, parents.genotypes

@@ -110,6 +110,7 @@ def test_meeting_the_constraints_comes_before_any_objective(elastic):
     [
         ({"population": 1}, "population is 1"),
         ({"crossover_probability": -0.1}, "crossover_probability is -0.1"),
+        ({"mutation_probability": 1.1}, "mutation_probability is 1.1"),
         ({"mutation_rate": 2.0}, "mutation_rate is 2.0"),
     ],
 )
