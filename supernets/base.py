@@ -8,6 +8,7 @@ Letters in shapes: B batch, H W C image, D decisions, P population, N batches.
 """
 
 import abc
+import dataclasses
 from typing import Any, NamedTuple, Self
 
 import jax
@@ -44,15 +45,24 @@ class Supernet(abc.ABC):
       space: the search space of its architectures.
       image_shape: `(H, W, C)` of the input.
       num_classes: the length of the logits.
+      compute_dtype: of activations, and of the weights when they are used.
     """
 
     space: SearchSpace
     image_shape: tuple[int, int, int]
     num_classes: int
+    compute_dtype: str
 
     @abc.abstractmethod
     def with_data(self, image_shape: tuple[int, int, int], num_classes: int) -> Self:
         """Fit a copy to a data set's images and classes."""
+
+    def with_precision(self, precision: str) -> Self:
+        """Make a copy that computes in `float32` or `bfloat16`.
+
+        The weights are kept, and normalisation is computed, in float32 either way.
+        """
+        return dataclasses.replace(self, compute_dtype=precision)
 
     @abc.abstractmethod
     def init(self, key: jax.Array) -> Params:

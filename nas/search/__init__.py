@@ -7,9 +7,12 @@ from nas.search.constraints import Constraint as Constraint
 from nas.search.constraints import check_satisfiable as check_satisfiable
 from nas.search.constraints import parse as parse
 from nas.search.discovery import discover as discover
+from nas.search.evolution import RegularizedEvolution as RegularizedEvolution
 from nas.search.loop import Search as Search
 from nas.search.loop import SearchLoop as SearchLoop
+from nas.search.nsga2 import NSGA2 as NSGA2
 from nas.search.pareto import crowding_distance as crowding_distance
 from nas.search.pareto import front_indices as front_indices
 from nas.search.pareto import hypervolume as hypervolume
 from nas.search.pareto import non_dominated_sort as non_dominated_sort
+from nas.search.random import RandomSearch as RandomSearch

@@ -1,0 +1,5 @@
+"""What shared weights say about architectures."""
+
+from nas.evaluation.evaluate import Evaluation as Evaluation
+from nas.evaluation.evaluate import Evaluator as Evaluator
+from nas.evaluation.interval import wilson as wilson

@@ -1,0 +1,197 @@
+"""The one evaluation: shared weights, one architecture after another, one program.
+
+An architecture is data to the compiled program, so a population of any size compiles
+nothing. Batch normalisation gets the architecture's own statistics first, because the
+weights' running statistics would belong to none.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import Mesh
+
+from nas.data import Preprocessing, Split, evaluation_batches
+from nas.errors import UserError
+from nas.partition import assign
+from nas.runtime.mesh import batch_sharding, host
+from search_spaces import Architecture
+from supernets import Supernet
+
+STATISTICS = ("calibrate", "batch")
+COLUMNS = ("nll", "error", "macs", "params", "bytes")
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """How architectures are measured."""
+
+    batch_size: int = 256
+    """Images in a batch."""
+
+    statistics: str = "calibrate"
+    """Of batch normalisation: calibrate on images of the weights split, or batch."""
+
+    calibration_batches: int = 4
+    """Batches of the weights split that calibration averages over."""
+
+    calibration_batch_size: int = 128
+    """Images in each of them."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.statistics not in STATISTICS:
+            raise UserError(
+                f"evaluation: statistics is {self.statistics!r}; allowed: "
+                f"{', '.join(STATISTICS)}."
+            )
+        for name in ("batch_size", "calibration_batches", "calibration_batch_size"):
+            if getattr(self, name) < 1:
+                raise UserError(
+                    f"evaluation: {name} is {getattr(self, name)}, it must be at least "
+                    "1."
+                )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evaluator:
+    """Measures architectures by shared weights.
+
+    Attributes:
+      supernet: whose architectures.
+      settings: how.
+      preprocessing: from pixels to the network's input.
+      calibration: the weights split.
+      mesh: the devices.
+    """
+
+    supernet: Supernet
+    settings: Evaluation
+    preprocessing: Preprocessing
+    calibration: Split
+    mesh: Mesh
+
+    def __post_init__(self) -> None:
+        """Compile nothing yet; one program serves every split of one size."""
+        object.__setattr__(self, "_one", make_evaluate(self))
+        object.__setattr__(self, "_stats", jax.jit(self._calibrate))
+
+    @property
+    def calibration_images(self) -> np.ndarray:
+        """`uint8[N, B, H, W, C]`, the first images of the weights split."""
+        size = min(self.settings.calibration_batch_size, len(self.calibration))
+        num = min(self.settings.calibration_batches, len(self.calibration) // size)
+        images = self.calibration.images[: num * size]
+        return images.reshape(num, size, *images.shape[1:])
+
+    def evaluate(
+        self, params: Any, allowed: jax.Array, genotypes: np.ndarray, split: Split
+    ) -> dict[str, np.ndarray]:
+        """Measure a population.
+
+        Args:
+          params: shared weights with a leading axis S.
+          allowed: `bool[S, D, O]`.
+          genotypes: `int32[P, D]`.
+          split: what to measure on.
+
+        Returns:
+          `float64[P]` for each of `nll` (mean, in nats), `error` (a fraction), `macs`,
+          `params` and `bytes`.
+        """
+        size = -(-self.settings.batch_size // self.mesh.shape["data"])
+        size *= self.mesh.shape["data"]
+        indices, weights = evaluation_batches(len(split), size)
+        calibration = self.calibration_images
+        sums = [
+            self._one(
+                params,
+                allowed,
+                jnp.asarray(genotype),
+                split.images,
+                split.labels,
+                indices,
+                weights,
+                calibration,
+            )
+            for genotype in np.asarray(genotypes, np.int32)
+        ]
+        values = np.asarray(host(sums), np.float64).reshape(-1, 2) / len(split)
+        costs = self.supernet.costs(genotypes)
+        measured = {"nll": values[:, 0], "error": values[:, 1]}
+        return measured | {name: v.astype(np.float64) for name, v in costs.items()}
+
+    def statistics(self, params: Any, allowed: jax.Array, genotype: np.ndarray) -> Any:
+        """Calibrate an architecture's statistics, as evaluation and export use them.
+
+        Args:
+          params: shared weights with a leading axis S.
+          allowed: `bool[S, D, O]`.
+          genotype: `int32[D]`.
+
+        Returns:
+          A tree of statistics; empty if the network has none.
+        """
+        genotype = jnp.asarray(genotype, jnp.int32)
+        return self._stats(params, allowed, genotype, self.calibration_images)
+
+    def _calibrate(
+        self, params: Any, allowed: jax.Array, genotype: jax.Array, images: jax.Array
+    ) -> Any:
+        own, arch = self._pick(params, allowed, genotype)
+        return self.supernet.calibrate(own, arch, self.preprocessing(images))
+
+    def _pick(
+        self, params: Any, allowed: jax.Array, genotype: jax.Array
+    ) -> tuple[Any, Architecture]:
+        """Give an architecture and the weights of its sub-supernet."""
+        arch = Architecture.hard(self.supernet.space, genotype)
+        s = assign(allowed, arch.indices)
+        return jax.tree.map(lambda leaf: leaf[s], params), arch
+
+
+def make_evaluate(evaluator: Evaluator) -> Callable[..., jax.Array]:
+    """Compile the evaluation of one architecture.
+
+    Args:
+      evaluator: the settings.
+
+    Returns:
+      `(params, allowed, genotype, images, labels, indices, weights, calibration) ->
+      float32[2]`: the sums over a split of the negative log-likelihood and of errors.
+    """
+    supernet, preprocessing = evaluator.supernet, evaluator.preprocessing
+    sharding = batch_sharding(evaluator.mesh)
+
+    def evaluate(
+        params: Any,
+        allowed: jax.Array,
+        genotype: jax.Array,
+        images: jax.Array,
+        labels: jax.Array,
+        indices: jax.Array,
+        weights: jax.Array,
+        calibration: jax.Array,
+    ) -> jax.Array:
+        own, arch = evaluator._pick(params, allowed, genotype)
+        stats = None
+        if evaluator.settings.statistics == "calibrate":
+            stats = supernet.calibrate(own, arch, preprocessing(calibration))
+
+        def add(total: jax.Array, batch: Any) -> tuple[jax.Array, None]:
+            index, weight = batch
+            x = jax.lax.with_sharding_constraint(images[index], sharding)
+            logits = supernet.apply(own, stats, arch, preprocessing(x)).logits
+            truth = labels[index]
+            nll = optax.softmax_cross_entropy_with_integer_labels(logits, truth)
+            wrong = (logits.argmax(-1) != truth).astype(jnp.float32)
+            return total + jnp.stack([nll @ weight, wrong @ weight]), None
+
+        zero = jnp.zeros(2, jnp.float32)
+        return jax.lax.scan(add, zero, (indices, weights))[0]
+
+    return jax.jit(evaluate)

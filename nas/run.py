@@ -1,0 +1,250 @@
+"""A run: an experiment bound to its data, its devices and, if any, its folder.
+
+The stages are methods, each of which continues where it was stopped. Without a workdir
+nothing is written, and the same few lines work in a notebook.
+"""
+
+import dataclasses
+import functools
+import importlib.metadata
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from nas.data import BatchOrder, Dataset, Preprocessing, Split, Splits, split_dataset
+from nas.errors import UserError
+from nas.evaluation import Evaluator
+from nas.experiment import Experiment, to_json
+from nas.partition.base import checked_tables
+from nas.runtime.mesh import check_batch, make_mesh, put, replicated
+from nas.runtime.workdir import Workdir
+from nas.search.loop import SearchLoop
+from nas.stages.front import Member
+from nas.training.step import State, TrainStep
+from supernets import Supernet
+
+# What a later run in the same folder may set anew: it changes no weight.
+MAY_CHANGE = ("search", "export", "finetune", "mesh", "sharding", "versions",
+              "training.checkpoint_every")
+
+
+class Run:
+    """An experiment that is being carried out.
+
+    Example:
+      run = Run(experiment)
+      run.train()
+      run.search()
+      for member in run.front():
+          print(member.id, member.objectives)
+
+    Attributes:
+      experiment: what is carried out.
+      workdir: the folder of the run, or None when nothing is written.
+      notify: told what a person should know, a line at a time.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        workdir: str | os.PathLike[str] | None = None,
+        notify: Callable[[str], None] = print,
+    ) -> None:
+        """Load the data and open the folder.
+
+        Args:
+          experiment: what to carry out.
+          workdir: a folder; made, or continued if it holds the same experiment.
+          notify: where to say what a person should know.
+
+        Raises:
+          UserError: the data or the settings are wrong, or the folder is of another
+            experiment or in use.
+        """
+        self.experiment = experiment
+        self.notify = notify
+        self.state: State | None = None
+        self.searched: tuple[SearchLoop, Any] | None = None
+        self.workdir: Workdir | None = None
+        _ = self.supernet, self.allowed, self.mesh
+        if workdir is not None:
+            self.workdir = Workdir(workdir)
+            changed = self.workdir.write_config(self.config, MAY_CHANGE)
+            for difference in changed:
+                if not difference.path.startswith("versions"):
+                    notify(
+                        f"{difference.path}: {difference.old} before, now "
+                        f"{difference.new}"
+                    )
+
+    # ------------------------------------------------------------------- parts
+    @functools.cached_property
+    def dataset(self) -> Dataset:
+        """All images, as loaded."""
+        dataset = self.experiment.data.load()
+        for note in dataset.notes:
+            self.notify(note)
+        return dataset
+
+    @functools.cached_property
+    def splits(self) -> Splits:
+        """The three splits: weights, search and report never share an image."""
+        return split_dataset(self.dataset, self.experiment.seed)
+
+    @functools.cached_property
+    def preprocessing(self) -> Preprocessing:
+        """From pixels to the network's input, by the weights split's statistics."""
+        return Preprocessing.fit(self.splits.weights.images)
+
+    @functools.cached_property
+    def supernet(self) -> Supernet:
+        """The supernet, fitted to the data."""
+        try:
+            fitted = self.experiment.supernet.with_data(
+                self.dataset.image_shape, self.dataset.num_classes
+            )
+            return fitted.with_precision(self.experiment.precision)
+        except ValueError as error:
+            raise UserError(
+                f"The supernet does not fit the data of {self.dataset.source}: {error}"
+            ) from error
+
+    @functools.cached_property
+    def mesh(self) -> Mesh:
+        """The devices."""
+        return make_mesh(self.experiment.mesh)
+
+    @functools.cached_property
+    def allowed(self) -> np.ndarray:
+        """`bool[S, D, O]`, the sub-supernets' options."""
+        return checked_tables(self.experiment.partition, self.supernet.space)
+
+    @functools.cached_property
+    def evaluator(self) -> Evaluator:
+        """What measures architectures."""
+        return Evaluator(
+            self.supernet,
+            self.experiment.evaluation,
+            self.preprocessing,
+            self.splits.weights,
+            self.mesh,
+        )
+
+    @functools.cached_property
+    def train_step(self) -> TrainStep:
+        """The train step, bound to its parts."""
+        training = self.experiment.training
+        check_batch(self.mesh, training.batch_size, "training.batch_size")
+        return TrainStep(
+            self.supernet,
+            self.experiment.strategy,
+            self.experiment.optimizer,
+            self.preprocessing,
+            training.augment,
+            {
+                split: BatchOrder(len(self.split(split)), training.batch_size)
+                for split in self.experiment.strategy.SPLITS
+            },
+            training.steps,
+            training.log_every,
+            self.experiment.seed,
+            self.mesh,
+        )
+
+    def split(self, name: str) -> Split:
+        """Give a split by name."""
+        return getattr(self.splits, name)
+
+    def on_device(self, name: str) -> Split:
+        """Give a split whose arrays are on every device."""
+        return self._device_splits[name]
+
+    @functools.cached_property
+    def _device_splits(self) -> dict[str, Split]:
+        return {
+            name: dataclasses.replace(
+                split,
+                images=put(split.images, replicated(self.mesh)),
+                labels=put(split.labels, replicated(self.mesh)),
+            )
+            for name in ("weights", "search", "report")
+            for split in (self.split(name),)
+        }
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The whole experiment as JSON, with versions and the space's hash."""
+        packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+        return to_json(self.experiment) | {
+            "space_hash": self.supernet.space.hash,
+            "image_shape": list(self.dataset.image_shape),
+            "num_classes": self.dataset.num_classes,
+            "versions": {name: importlib.metadata.version(name) for name in packages},
+            "backend": jax.default_backend(),
+        }
+
+    # ------------------------------------------------------------------ stages
+    def train(self, initial: str | os.PathLike[str] | None = None) -> State:
+        """Train the supernet, or go on, or find that it is done.
+
+        Args:
+          initial: weights of a trained largest subnet to start from.
+
+        Returns:
+          The trained state.
+        """
+        from nas.stages.train import train
+
+        self.state = train(self, initial)
+        return self.state
+
+    def search(self) -> np.ndarray:
+        """Search the trained supernet, or go on, or find that it is done.
+
+        Returns:
+          `int32[F, D]`, the Pareto front on the search split.
+        """
+        from nas.stages.search import search
+
+        return search(self)
+
+    def front(self) -> Sequence[Member]:
+        """Measure the front of the latest search on the report split.
+
+        Returns:
+          Its members, by ascending cost.
+        """
+        from nas.stages.front import front
+
+        return front(self)
+
+    def export(self, pick: str = "all", folder: str | None = None) -> Sequence[Member]:
+        """Write members of the front as networks of their own.
+
+        Args:
+          pick: `all`, `knee`, `best` or a member's id.
+          folder: where to; the workdir's `subnets` unless given.
+
+        Returns:
+          The members that were exported, with the numbers of the exported files.
+        """
+        from nas.stages.export import export
+
+        return export(self, pick, folder)
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        if self.workdir is not None:
+            self.workdir.close()
+
+    def __enter__(self) -> "Run":
+        """Use the run in a `with` block."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Let go of the folder."""
+        self.close()

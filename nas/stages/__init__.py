@@ -1,0 +1,1 @@
+"""The stages of a run: train, search, re-measure, export, fine-tune."""

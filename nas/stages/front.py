@@ -1,0 +1,154 @@
+"""The front of a search: its members, measured again on data that nobody chose by."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nas.errors import UserError
+from nas.evaluation import wilson
+from nas.runtime.processes import is_main
+from nas.runtime.workdir import write_json_atomic
+from nas.search.pareto import non_dominated_sort
+from nas.stages.train import load_trained
+
+if TYPE_CHECKING:
+    from nas.run import Run
+
+LEAST = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Member:
+    """One architecture of the front.
+
+    Attributes:
+      id: its name, also that of its folder.
+      genotype: the option index of each decision.
+      choices: the option of each decision, by name.
+      objectives: measured on the report split: `nll`, `error`, `macs`, `params`,
+        `bytes`.
+      interval: of the error, 95 %.
+      dominated: whether another member was better on the search split; such members
+        only fill up a front of fewer than three.
+      remeasured: whether the numbers are of the report split.
+    """
+
+    id: str
+    genotype: tuple[int, ...]
+    choices: dict[str, Any]
+    objectives: dict[str, float]
+    interval: tuple[float, float]
+    dominated: bool = False
+    remeasured: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """Write as an entry of `front.json`."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Member":
+        """Read an entry of `front.json`."""
+        return cls(**data | {"genotype": tuple(data["genotype"]),
+                             "interval": tuple(data["interval"])})
+
+
+def front(run: "Run") -> Sequence[Member]:
+    """Measure the latest search's front on the report split; see `Run.front`."""
+    genotypes, dominated = _chosen(run)
+    trained = load_trained(run)
+    device = run.on_device("report")
+    values = run.evaluator.evaluate(
+        trained["params"], trained["allowed"], genotypes, device
+    )
+    members = [
+        make_member(run, genotype, {name: v[i] for name, v in values.items()},
+                    bool(dominated[i]))
+        for i, genotype in enumerate(genotypes)
+    ]
+    write_front(run, members)
+    return members
+
+
+def make_member(
+    run: "Run", genotype: np.ndarray, values: dict[str, float], dominated: bool
+) -> Member:
+    """Name an architecture that was measured on the report split.
+
+    Args:
+      run: whose space and split.
+      genotype: `int32[D]`.
+      values: `nll`, `error`, `macs`, `params` and `bytes`.
+      dominated: as in `Member`.
+
+    Returns:
+      The member.
+    """
+    space, num = run.supernet.space, len(run.splits.report)
+    objectives = {
+        name: float(v) if name in ("nll", "error") else int(v)
+        for name, v in values.items()
+    }
+    return Member(
+        space.id(genotype),
+        tuple(int(i) for i in genotype),
+        space.decode(genotype),
+        objectives,
+        wilson(round(objectives["error"] * num), num),
+        dominated,
+    )
+
+
+def write_front(run: "Run", members: Sequence[Member]) -> None:
+    """Write `front.json`, in place of an earlier one."""
+    if run.workdir is not None and is_main():
+        write_json_atomic(run.workdir.front, [m.to_json() for m in members])
+
+
+def read_front(run: "Run") -> list[Member]:
+    """Read `front.json`.
+
+    Raises:
+      UserError: there is none, or it is no front of this space.
+    """
+    if run.workdir is None or not run.workdir.front.exists():
+        raise UserError("There is no front.json yet. Search first: nas search.")
+    try:
+        entries = json.loads(run.workdir.front.read_text())
+        members = [Member.from_json(entry) for entry in entries]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{run.workdir.front} is no front: {error}. Search again: nas search."
+        ) from error
+    for member in members:
+        run.supernet.space.validate(np.asarray(member.genotype), str(run.workdir.front))
+    return members
+
+
+def _chosen(run: "Run") -> tuple[np.ndarray, np.ndarray]:
+    """Choose who leaves: the front, filled up to three, thinned to the most allowed."""
+    if run.searched is None:
+        raise UserError("Nothing was searched yet. Search first: Run.search().")
+    loop, state = run.searched
+    archive = loop.archive(state)
+    rows = np.flatnonzero(loop.feasible_rows(archive))
+    objectives = run.experiment.search.objectives
+    points = archive.lookup(archive.genotypes[rows], objectives)
+    ranks = non_dominated_sort(points)
+    on_front = rows[ranks == 0]
+    # By cost, so that what is thinned out lies between what stays.
+    cost = archive.column(objectives[-1])
+    on_front = on_front[np.argsort(cost[on_front], kind="stable")]
+    most = run.experiment.export.most
+    if len(on_front) > most:
+        keep = np.unique(np.linspace(0, len(on_front) - 1, most).round().astype(int))
+        on_front = on_front[keep]
+    order = rows[np.argsort(ranks, kind="stable")]
+    extra = [row for row in order if row not in on_front]
+    extra = extra[: max(0, min(LEAST, most) - len(on_front))]
+    chosen = np.concatenate([on_front, np.asarray(extra, np.int64)])
+    dominated = np.arange(len(chosen)) >= len(on_front)
+    order = np.argsort(cost[chosen], kind="stable")
+    return archive.genotypes[chosen[order]], dominated[order]

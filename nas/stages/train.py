@@ -1,0 +1,176 @@
+"""Train the supernet: the loop around the one train step.
+
+The loop owns what a step does not: the log, checkpoints, signals and the progress bar.
+Nothing here decides what is trained.
+"""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from nas.errors import UserError
+from nas.runtime.checkpoint import Checkpoints
+from nas.runtime.mesh import host, put, replicated, shardings
+from nas.runtime.metrics import MetricsWriter
+from nas.runtime.progress import Progress
+from nas.runtime.signals import StopSignals
+from nas.stages.initial import start_from
+from nas.training.step import State, make_train_step
+
+if TYPE_CHECKING:
+    from nas.run import Run
+
+_LAID_OUT = ("params", "opt_state")
+
+
+def train(run: "Run", initial: str | os.PathLike[str] | None = None) -> State:
+    """Train, or go on from the latest checkpoint; see `Run.train`."""
+    step, layout, state = _start(run, initial)
+    training = run.experiment.training
+    checkpoints = _checkpoints(run)
+    offset: int | None = None
+    if checkpoints is not None:
+        restored = checkpoints.restore_latest(state)
+        if restored is not None:
+            _, state, metadata = restored
+            offset = metadata["metrics_offset"]
+        elif run.workdir is not None:
+            offset = 0
+    done = int(state["step"])
+    if done >= training.steps:
+        run.notify(f"Training is done: {done} steps.")
+        return state
+    if done:
+        run.notify(f"Training goes on from step {done} of {training.steps}.")
+    program = make_train_step(step, layout)
+    data = _data(run)
+    writer = None
+    if run.workdir is not None:
+        writer = MetricsWriter(run.workdir, offset, done + 1 if done else None)
+    with (
+        StopSignals() as stop,
+        Progress("train", training.steps, done) as bar,
+    ):
+        for number in range(done + 1, training.steps + 1):
+            state = program(state, data)
+            last = number == training.steps
+            if number % training.log_every == 0 or last:
+                _log(run, state, number, writer, bar)
+            stopping = stop.agreed()
+            if checkpoints is not None and (
+                last or stopping or number % training.checkpoint_every == 0
+            ):
+                _refuse_bad(run, state)
+                offset = writer.offset() if writer else 0
+                checkpoints.save(number, state, {"metrics_offset": offset})
+            if stopping:
+                raise stop.interrupted(number)
+    if writer is not None:
+        writer.close()
+    if checkpoints is not None:
+        checkpoints.close()
+    return state
+
+
+def load_trained(run: "Run") -> State:
+    """Read the state that training left in the workdir.
+
+    Raises:
+      UserError: there is none, or training is not done.
+    """
+    if run.state is not None:
+        return run.state
+    checkpoints = _checkpoints(run)
+    restored = None
+    if checkpoints is not None:
+        _, _, state = _start(run, None)
+        restored = checkpoints.restore_latest(state)
+        checkpoints.close()
+    steps = run.experiment.training.steps
+    if restored is None or restored[0] < steps:
+        found = "no trained weights" if restored is None else f"step {restored[0]}"
+        where = run.workdir.path if run.workdir else "this run"
+        raise UserError(
+            f"{where} has {found}, and training has {steps} steps. Train first: "
+            "nas train, or Run.train()."
+        )
+    run.state = restored[1]
+    return restored[1]
+
+
+def _checkpoints(run: "Run") -> Checkpoints | None:
+    if run.workdir is None:
+        return None
+    return Checkpoints(run.workdir.checkpoints / "train", warn=run.notify)
+
+
+def _start(run: "Run", initial: Any) -> tuple[Any, Any, State]:
+    step = run.train_step
+    state = step.init(run.allowed)
+    if initial is not None:
+        state = start_from(run, state, initial)
+    everywhere = replicated(run.mesh)
+    layout = jax.tree.map(lambda _: everywhere, state)
+    if run.experiment.sharding:
+        # Rules are written for the weights' own dimensions; S comes before them.
+        rules = tuple(
+            (path, (None, *axes)) for path, axes in run.experiment.sharding
+        )
+        for name in _LAID_OUT:
+            layout[name] = shardings(state[name], run.mesh, rules)
+    return step, layout, put(state, layout)
+
+
+def _data(run: "Run") -> dict[str, dict[str, jax.Array]]:
+    return {
+        name: {
+            "images": run.on_device(name).images,
+            "labels": run.on_device(name).labels,
+        }
+        for name in run.experiment.strategy.SPLITS
+    }
+
+
+def _log(
+    run: "Run", state: State, number: int, writer: MetricsWriter | None, bar: Progress
+) -> None:
+    fetched = host({"log": state["log"], "counts": state["counts"]})
+    _refuse_bad(run, state)
+    every = run.experiment.training.log_every
+    steps = number % every or every
+    values = {
+        f"train/{name}": float(total) / steps for name, total in fetched["log"].items()
+    }
+    bar.update(number, loss=values["train/loss"], accuracy=values["train/accuracy"])
+    rate = run.experiment.optimizer.rate(run.experiment.training.steps)
+    values["train/learning_rate"] = float(rate(np.float32(number - 1)))
+    values |= _shares(run, fetched["counts"].sum(0))
+    if writer is not None:
+        writer.scalars(number, values)
+
+
+def _shares(run: "Run", counts: np.ndarray) -> dict[str, float]:
+    """Give how often each option was trained, as a fraction of its decision's draws."""
+    shares = {}
+    for decision, row in zip(run.supernet.space.decisions, counts, strict=True):
+        total = max(int(row.sum()), 1)
+        for k, option in enumerate(decision.options):
+            shares[f"sampler/{decision.name}/{option}"] = int(row[k]) / total
+    return shares
+
+
+def _refuse_bad(run: "Run", state: State) -> None:
+    """Stop at a loss that is not finite; the last good checkpoint stays."""
+    bad, genotypes = host((state["bad_step"], state["bad_genotype"]))
+    if (bad < 0).all():
+        return
+    s = int(np.argmax(bad >= 0))
+    space = run.supernet.space
+    raise UserError(
+        f"The loss or its gradient was not finite at step {int(bad[s])}, training "
+        f"architecture {space.id(genotypes[s])} ({space.decode(genotypes[s])}). The "
+        "last good checkpoint is kept. Train in another workdir with a smaller "
+        "optimizer.learning_rate, with optimizer.clip_norm, or in float32."
+    )

@@ -1,0 +1,128 @@
+"""Strategies: what a training step does between its batch and its gradients.
+
+The one train step of the engine draws the batch, calls the strategy for gradients, and
+updates the weights. A strategy decides which architectures it trains, by which loss,
+and what it learns meanwhile: the sampler's statistics, or the architecture parameters
+of a gradient method. Everything here is traced, for one sub-supernet.
+
+Letters in shapes: K architectures of a step, D decisions, O options, B batch.
+"""
+
+import abc
+import dataclasses
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import numpy as np
+
+from search_spaces import Architecture, SearchSpace
+from supernets import Outputs
+
+State = Any
+
+
+class Batch(NamedTuple):
+    """Examples of one split.
+
+    Attributes:
+      x: `float32[B, H, W, C]`, augmented and normalised.
+      labels: `int32[B]`.
+      indices: `int32[B]`, of the examples in their split.
+    """
+
+    x: jax.Array
+    labels: jax.Array
+    indices: jax.Array
+
+
+@dataclasses.dataclass(frozen=True)
+class Context:
+    """What the engine gives a strategy.
+
+    Attributes:
+      space: the search space.
+      forward: `(params, architecture, x, key) -> Outputs`, in training mode.
+      activity: `architecture -> tree like params`, in [0, 1].
+    """
+
+    space: SearchSpace
+    forward: Callable[[Any, Architecture, jax.Array, jax.Array], Outputs]
+    activity: Callable[[Architecture], Any]
+
+
+class Gradients(NamedTuple):
+    """What a strategy gives the train step.
+
+    Attributes:
+      grads: a tree like the weights.
+      state: the strategy's next state.
+      architectures: the K that were trained, stacked on a leading axis.
+      loss: `float32[]`, what is logged.
+      accuracy: `float32[]`, on the training batch, of the trained architectures.
+    """
+
+    grads: Any
+    state: State
+    architectures: Architecture
+    loss: jax.Array
+    accuracy: jax.Array
+
+
+class Strategy(abc.ABC):
+    """What a training step does. Concrete ones are frozen dataclasses.
+
+    Attributes:
+      SPLITS: the splits of which each step gets a batch: `weights`, or also `search`.
+    """
+
+    SPLITS: ClassVar[tuple[str, ...]] = ("weights",)
+
+    @abc.abstractmethod
+    def init(self, key: jax.Array, space: SearchSpace) -> State:
+        """Make the state to start from: a pytree of arrays, checkpointed.
+
+        Args:
+          key: a JAX random key.
+          space: the search space.
+
+        Returns:
+          The state.
+        """
+
+    @abc.abstractmethod
+    def gradients(
+        self,
+        context: Context,
+        state: State,
+        params: Any,
+        batches: dict[str, Batch],
+        key: jax.Array,
+        allowed: jax.Array,
+    ) -> Gradients:
+        """Compute the gradients of one step.
+
+        Args:
+          context: what the engine gives.
+          state: the latest state.
+          params: the weights of one sub-supernet.
+          batches: by the names in `SPLITS`.
+          key: of this step alone.
+          allowed: `bool[D, O]`, the options of this sub-supernet.
+
+        Returns:
+          Gradients, and the rest of what the step needs.
+        """
+
+    def derive(self, state: State, space: SearchSpace) -> np.ndarray | None:
+        """Give the architectures that the strategy itself has come to prefer.
+
+        Args:
+          state: after training, of one sub-supernet.
+          space: the search space.
+
+        Returns:
+          `int32[P, D]`; None if the strategy prefers none.
+        """
+        del state, space
+        return None

@@ -1,0 +1,1 @@
+"""The one train step, the optimisers, and the loop around them."""

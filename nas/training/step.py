@@ -1,0 +1,244 @@
+"""The one train step: every strategy, sharing scheme and supernet goes through here.
+
+A step draws its batch, asks the strategy for gradients, and updates the weights of one
+sub-supernet; S of them go one after the other on a device (`lax.map`), never batched.
+It is one compiled program, with the architecture as data. What is drawn at a step is a
+function of (seed, role, step), so that a resumed run draws the same.
+
+Letters in shapes: S sub-supernets, K architectures of a step, B batch, N examples.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import Mesh
+
+from nas.data import Augment, BatchOrder, Preprocessing
+from nas.runtime.mesh import batch_sharding
+from nas.strategies import Batch, Context, Gradients, Strategy
+from nas.training.optimizer import Optimizer, keep_inactive
+from search_spaces import Architecture
+from supernets import Supernet
+
+State = dict[str, Any]
+Arrays = dict[str, dict[str, jax.Array]]
+
+# What is random, each with a stream of its own.
+ROLES = ("init", "order", "augment", "strategy", "search", "calibration")
+
+
+def role_key(seed: int, role: str, step: int | jax.Array = 0) -> jax.Array:
+    """Give the key of a role at a step, a function of nothing else."""
+    key = jax.random.fold_in(jax.random.key(seed), ROLES.index(role))
+    return jax.random.fold_in(key, step)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TrainStep:
+    """A train step bound to its parts.
+
+    Attributes:
+      supernet: what is trained.
+      strategy: how.
+      optimizer: by what updates.
+      preprocessing: from pixels to the network's input.
+      augment: of training images.
+      orders: for each split that the strategy uses, how its batches are drawn.
+      steps: of the whole training.
+      log_every: over how many steps the logged means are taken.
+      seed: decides everything random.
+      mesh: the devices.
+    """
+
+    supernet: Supernet
+    strategy: Strategy
+    optimizer: Optimizer
+    preprocessing: Preprocessing
+    augment: Augment
+    orders: dict[str, BatchOrder]
+    steps: int
+    log_every: int
+    seed: int
+    mesh: Mesh
+
+    def init(self, allowed: np.ndarray) -> State:
+        """Make the state to start from.
+
+        Args:
+          allowed: `bool[S, D, O]`, the sub-supernets' options.
+
+        Returns:
+          A dictionary of arrays: `step`, `params`, `opt_state`, `strategy`, `counts`
+          (how often each option was trained) and `bad_step` with a leading axis S;
+          `order`, the data's; `allowed`; `log`, running sums; `bad_genotype`.
+        """
+        tx = self.optimizer.build(self.steps)
+        space = self.supernet.space
+
+        def one(s: int) -> State:
+            # Sub-supernet 0 of any partition starts as the whole supernet would.
+            params = self.supernet.init(role_key(self.seed, "init", s))
+            strategy = self.strategy.init(role_key(self.seed, "strategy", s), space)
+            return {
+                "params": params,
+                "opt_state": tx.init(params),
+                "strategy": strategy,
+                "counts": jnp.zeros(space.valid.shape, jnp.int32),
+                "bad_step": jnp.int32(-1),
+                "bad_genotype": jnp.zeros((space.num_decisions,), jnp.int32),
+            }
+
+        parts = [jax.jit(one, static_argnums=0)(s) for s in range(len(allowed))]
+        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
+        return stacked | {
+            "step": jnp.int32(0),
+            "allowed": jnp.asarray(allowed),
+            "order": {
+                split: order.init(role_key(self.seed, "order", i))
+                for i, (split, order) in enumerate(self.orders.items())
+            },
+            "log": {name: jnp.float32(0) for name in ("loss", "accuracy", "grad_norm")},
+        }
+
+    def __call__(self, state: State, data: Arrays) -> State:
+        """Do one step; traceable, and compiled by `make_train_step`.
+
+        Args:
+          state: the latest state.
+          data: `{split: {"images": uint8[N, H, W, C], "labels": int32[N]}}`.
+
+        Returns:
+          The next state.
+        """
+        step = state["step"]
+        orders, batches = {}, {}
+        for i, (split, order) in enumerate(self.orders.items()):
+            key = jax.random.fold_in(role_key(self.seed, "order", i), step + 1)
+            orders[split], indices = order.next(state["order"][split], key)
+            augment = jax.random.fold_in(role_key(self.seed, "augment", i), step)
+            batches[split] = self._batch(data[split], indices, augment)
+
+        names = (
+            "params",
+            "opt_state",
+            "strategy",
+            "counts",
+            "bad_step",
+            "bad_genotype",
+            "allowed",
+        )
+        parts = {name: state[name] for name in names}
+        num = state["allowed"].shape[0]
+
+        def one(inputs: Any) -> Any:
+            return self._one(*inputs, batches, step)
+
+        inputs = (parts, jnp.arange(num))
+        if num == 1:
+            squeezed = one(jax.tree.map(lambda leaf: leaf[0], inputs))
+            new, log = jax.tree.map(lambda leaf: leaf[None], squeezed)
+        else:
+            new, log = jax.lax.map(one, inputs)
+        fresh = step % self.log_every == 0
+        sums = {
+            name: jnp.where(fresh, 0, state["log"][name]) + values.mean()
+            for name, values in log.items()
+        }
+        return {**new, "step": step + 1, "order": orders, "log": sums}
+
+    def _batch(
+        self, split: dict[str, jax.Array], indices: jax.Array, key: jax.Array
+    ) -> Batch:
+        images = self.augment(key, split["images"][indices])
+        images = jax.lax.with_sharding_constraint(images, batch_sharding(self.mesh))
+        return Batch(self.preprocessing(images), split["labels"][indices], indices)
+
+    def _one(
+        self, part: State, s: jax.Array, batches: dict[str, Batch], step: jax.Array
+    ) -> tuple[State, dict[str, jax.Array]]:
+        """Train one sub-supernet."""
+        key = jax.random.fold_in(role_key(self.seed, "strategy", step + 1), s)
+        result = self.strategy.gradients(
+            self._context,
+            part["strategy"],
+            part["params"],
+            batches,
+            key,
+            part["allowed"],
+        )
+        norm = optax.global_norm(result.grads)
+        good = jnp.isfinite(result.loss) & jnp.isfinite(norm) & (part["bad_step"] < 0)
+        params, opt_state = self._update(part, result)
+        # A step that is not finite changes nothing, and neither does any after it:
+        # the last good state is what stays.
+        keep = {"params": params, "opt_state": opt_state, "strategy": result.state}
+        new = {
+            name: jax.tree.map(
+                lambda after, before: jnp.where(good, after, before), value, part[name]
+            )
+            for name, value in keep.items()
+        }
+        taken = (result.architectures.weights > 0).sum(0).astype(jnp.int32)
+        failed = ~good & (part["bad_step"] < 0)
+        genotype = result.architectures.weights[0].argmax(-1).astype(jnp.int32)
+        new |= {
+            "counts": part["counts"] + jnp.where(good, taken, 0),
+            "bad_step": jnp.where(failed, step, part["bad_step"]),
+            "bad_genotype": jnp.where(failed, genotype, part["bad_genotype"]),
+            "allowed": part["allowed"],
+        }
+        log = {"loss": result.loss, "accuracy": result.accuracy, "grad_norm": norm}
+        return new, log
+
+    def _update(self, part: State, result: Gradients) -> tuple[Any, Any]:
+        tx = self.optimizer.build(self.steps)
+        updates, opt_state = tx.update(result.grads, part["opt_state"], part["params"])
+        if self.optimizer.inactive == "skip":
+            active = self._active(result.architectures)
+            updates = jax.tree.map(lambda u, a: jnp.where(a > 0, u, 0), updates, active)
+            opt_state = keep_inactive(tx, active, opt_state, part["opt_state"])
+        return optax.apply_updates(part["params"], updates), opt_state
+
+    def _active(self, architectures: Architecture) -> Any:
+        """Take the greatest activity over a step's architectures."""
+        first = jax.tree.map(lambda leaf: leaf[0], architectures)
+        active = self.supernet.activity(first)
+        if architectures.weights.shape[0] == 1:
+            return active
+
+        def widen(active: Any, arch: Architecture) -> tuple[Any, None]:
+            return jax.tree.map(jnp.maximum, active, self.supernet.activity(arch)), None
+
+        rest = jax.tree.map(lambda leaf: leaf[1:], architectures)
+        return jax.lax.scan(widen, active, rest)[0]
+
+    @property
+    def _context(self) -> Context:
+        def forward(params: Any, arch: Architecture, x: jax.Array, key: jax.Array):
+            return self.supernet.apply(params, None, arch, x, train=True, key=key)
+
+        return Context(self.supernet.space, forward, self.supernet.activity)
+
+
+def make_train_step(
+    step: TrainStep, shardings: Any
+) -> Callable[[State, Arrays], State]:
+    """Compile the train step; the state that goes in is donated.
+
+    Args:
+      step: the bound step.
+      shardings: of the state, in and out.
+
+    Returns:
+      `(state, data) -> state`.
+    """
+    return jax.jit(
+        step.__call__,
+        donate_argnums=0,
+        out_shardings=shardings,
+    )
