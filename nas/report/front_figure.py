@@ -1,0 +1,208 @@
+"""The picture of a Pareto front, and its numbers.
+
+Two splits meet in it and are told apart: what was searched is light and measured on the
+search split; members of the front carry markers and are measured on the report split.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from nas.report.style import (
+    BLUE,
+    FAINT,
+    INK,
+    MUTED,
+    count_axis,
+    new_figure,
+    percent_axis,
+    styled,
+)
+from nas.search.pareto import front_indices
+
+LABELS = {
+    "error": "error (%)",
+    "nll": "negative log-likelihood (nats)",
+    "macs": "multiply-accumulates of one image",
+    "params": "parameters",
+    "bytes": "bytes of weights",
+}
+# More dots than these become an image inside the figure.
+MOST_VECTOR_DOTS = 2000
+
+Columns = Mapping[str, np.ndarray]
+"""`{"error": float[N], "nll": .., "macs": .., ..}`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Points:
+    """Architectures to show as one thing.
+
+    Attributes:
+      label: what the legend says.
+      columns: `float[N]` by name.
+      intervals: `float[N, 2]` of the error, or None.
+      names: a label beside each point, or empty.
+      colour: any of matplotlib's.
+      marker: one of matplotlib's.
+      line: of matplotlib's line styles; empty draws no line.
+    """
+
+    label: str
+    columns: Columns
+    intervals: np.ndarray | None = None
+    names: tuple[str, ...] = ()
+    colour: str = BLUE
+    marker: str = "o"
+    line: str = "-"
+
+
+@styled
+def front_figure(
+    evaluated: Columns | None,
+    members: Points | None,
+    overlays: Sequence[Points] = (),
+    cost: str = "macs",
+    qualities: Sequence[str] = ("error", "nll"),
+    size: tuple[float, float] = (8.6, 3.7),
+) -> Figure:
+    """Draw the front against a cost, one panel for each measure of quality.
+
+    Args:
+      evaluated: everything that a search measured, on the search split.
+      members: the front, on the report split.
+      overlays: what to compare it with.
+      cost: the column of the horizontal axis.
+      qualities: the columns of the vertical axes.
+      size: width and height in inches.
+
+    Returns:
+      The figure.
+    """
+    figure = new_figure(*size)
+    for place, quality in enumerate(qualities):
+        axes = figure.add_subplot(1, len(qualities), place + 1)
+        axes.set_xlabel(LABELS.get(cost, cost))
+        axes.set_ylabel(LABELS.get(quality, quality))
+        shown = [*overlays, *([members] if members else [])]
+        if evaluated is not None and len(evaluated[cost]):
+            _draw_evaluated(axes, evaluated, cost, quality)
+        for points in shown:
+            _draw(axes, points, cost, quality)
+        costs = [p.columns[cost] for p in shown]
+        if evaluated is not None:
+            costs.append(evaluated[cost])
+        if costs:
+            count_axis(axes, np.concatenate(costs))
+        if quality == "error":
+            percent_axis(axes)
+        _zoom(axes, evaluated, shown, quality)
+    _legend(figure, len(qualities))
+    return figure
+
+
+def points_of(
+    label: str,
+    objectives: Sequence[Mapping[str, float]],
+    intervals: Sequence[Sequence[float]] | None = None,
+    names: Sequence[str] = (),
+) -> Points:
+    """Collect architectures' numbers, by ascending cost.
+
+    Args:
+      label: what the legend says.
+      objectives: of each architecture, at least one; names that all have are kept.
+      intervals: of each error.
+      names: a label for each, or none.
+
+    Returns:
+      The points, with the standard look; `dataclasses.replace` changes it.
+    """
+    shared = [name for name in objectives[0] if all(name in o for o in objectives)]
+    order = np.argsort([o.get("macs", 0) for o in objectives], kind="stable")
+    columns = {
+        name: np.array([float(objectives[i][name]) for i in order]) for name in shared
+    }
+    bounds = None
+    if intervals is not None:
+        bounds = np.array([list(intervals[i]) for i in order], float)
+    return Points(label, columns, bounds, tuple(names[i] for i in order if names))
+
+
+def _draw_evaluated(axes: Axes, evaluated: Columns, cost: str, quality: str) -> None:
+    x, y = evaluated[cost], evaluated[quality]
+    axes.scatter(
+        x, y, s=9, color=MUTED, alpha=0.3, linewidths=0, zorder=1,
+        rasterized=len(x) > MOST_VECTOR_DOTS,
+        label=f"evaluated in the search ({len(x)}; search split)", gid="evaluated",
+    )
+    best = front_indices(np.stack([x, y], axis=1))
+    best = best[np.argsort(x[best], kind="stable")]
+    axes.step(
+        [*x[best], x.max()], [*y[best], y[best[-1]]], where="post", color=MUTED, linewidth=1.1, zorder=2,
+        label="best found at each cost (search split)", gid="searched-front",
+    )
+
+
+def _draw(axes: Axes, points: Points, cost: str, quality: str) -> None:
+    x, y = points.columns[cost], points.columns[quality]
+    spread = None
+    if quality == "error" and points.intervals is not None:
+        spread = np.abs(points.intervals.T - y)
+    drawn = axes.errorbar(
+        x, y, yerr=spread, fmt=points.marker, linestyle=points.line or "none",
+        color=points.colour, ecolor=points.colour, elinewidth=1.0, capsize=2.5,
+        markersize=5.5, markeredgecolor="white", markeredgewidth=0.7,
+        label=points.label, zorder=4, linewidth=1.5,
+    )
+    for bars in drawn[2]:
+        bars.set_alpha(0.55)
+    for name, at, value in zip(points.names, x, y, strict=False):
+        axes.annotate(
+            name, (at, value), xytext=(5, 5), textcoords="offset points",
+            fontsize=7.5, color=points.colour,
+        )
+
+
+def _zoom(
+    axes: Axes, evaluated: Columns | None, shown: Sequence[Points], quality: str
+) -> None:
+    """Leave out of sight the worst of what was evaluated, if it would hide the rest."""
+    values = [p.columns[quality] for p in shown]
+    if quality == "error":
+        values += [p.intervals.ravel() for p in shown if p.intervals is not None]
+    if evaluated is not None and len(evaluated[quality]):
+        values.append(np.quantile(evaluated[quality], [0.0, 0.9]))
+    finite = np.concatenate([*values, np.zeros(0)])
+    finite = finite[np.isfinite(finite)]
+    if not len(finite) or finite.min() == finite.max():
+        return
+    low, high = float(finite.min()), float(finite.max())
+    pad = 0.07 * (high - low)
+    axes.set_ylim(max(0.0, low - pad), high + pad)
+    hidden = 0
+    if evaluated is not None:
+        hidden = int((evaluated[quality] > high + pad).sum())
+    if hidden:
+        axes.annotate(
+            f"{hidden} worse above", (0.99, 0.99), xycoords="axes fraction",
+            ha="right", va="top", fontsize=7.5, color=MUTED,
+        )
+
+
+def _legend(figure: Figure, num_panels: int) -> None:
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    if handles:
+        figure.legend(
+            handles, labels, loc="outside upper left", ncols=2 if num_panels > 1 else 1,
+            labelcolor=INK, handletextpad=0.5, columnspacing=1.6,
+        )
+    else:
+        figure.axes[0].text(
+            0.5, 0.5, "nothing was measured yet", ha="center", color=FAINT,
+            transform=figure.axes[0].transAxes,
+        )
+
