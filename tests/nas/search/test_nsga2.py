@@ -89,9 +89,20 @@ def test_survivors_are_the_front_and_copies_go_first(elastic):
     state = controller.tell(state, problem, genotypes, objectives, np.zeros(6))
     kept = {tuple(row) for row in state["objectives"]}
     assert kept == {(0.0, 4.0), (4.0, 0.0), (2.0, 2.0)}
-    # Told again, a genotype does not fill the population with itself.
-    state = controller.tell(state, problem, genotypes[:1], objectives[:1], np.zeros(1))
-    assert len(np.unique(state["genotypes"], axis=0)) == 3
+
+
+def test_a_genotype_told_again_does_not_fill_the_population_with_itself(elastic):
+    problem = Problem(elastic.space, 2)
+    controller = NSGA2(population=5)
+    state = controller.init(jax.random.key(0), problem)
+    genotypes = elastic.space.enumerate()[[1, 2, 1]]
+    points = elastic.points(genotypes)
+    for _ in range(2):
+        state = controller.tell(state, problem, genotypes, points, np.zeros(3))
+    assert state["count"] == 2
+    np.testing.assert_array_equal(
+        np.unique(state["genotypes"][:2], axis=0), genotypes[:2]
+    )
 
 
 def test_meeting_the_constraints_comes_before_any_objective(elastic):
