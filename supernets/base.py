@@ -157,6 +157,23 @@ class Supernet(abc.ABC):
           `macs`, `params` and `bytes` (float32 storage), each `int64[P]`.
         """
 
+    @property
+    def plain(self) -> "Supernet":
+        """The supernet whose weights are plain: itself, or what a wrapper wraps."""
+        return self
+
+    def layers(self, path: tuple[str, ...]) -> int | None:
+        """Say how many alike layers are stacked on the leading axis under a path.
+
+        Args:
+          path: of a tensor or a group of them, such as `("blocks", "mlp")`.
+
+        Returns:
+          L, or None where nothing is stacked.
+        """
+        del path
+        return None
+
     def largest(self) -> np.ndarray:
         """Give the genotype that costs the most, `int32[D]`."""
         return self._extreme(sign=-1)

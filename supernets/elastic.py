@@ -259,6 +259,10 @@ class ElasticSupernet(Supernet):
             return None if mask is None else mask[None]
         return jax.vmap(lambda own: mask_of(axes, shared | own))(stacked)
 
+    def layers(self, path: Path) -> int | None:
+        """Say how many layers are stacked under a path; see `Supernet.layers`."""
+        return self._scopes_of(path)[0]
+
     # -------------------------------------------------------------- extraction
     def extract(
         self, params: Params, stats: Stats | None, genotype: np.ndarray

@@ -51,8 +51,10 @@ class Member:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Member":
         """Read an entry of `front.json`."""
-        return cls(**data | {"genotype": tuple(data["genotype"]),
-                             "interval": tuple(data["interval"])})
+        return cls(
+            **data
+            | {"genotype": tuple(data["genotype"]), "interval": tuple(data["interval"])}
+        )
 
 
 def front(run: "Run") -> Sequence[Member]:
@@ -64,8 +66,12 @@ def front(run: "Run") -> Sequence[Member]:
         trained["params"], trained["allowed"], genotypes, device
     )
     members = [
-        make_member(run, genotype, {name: v[i] for name, v in values.items()},
-                    bool(dominated[i]))
+        make_member(
+            run,
+            genotype,
+            {name: v[i] for name, v in values.items()},
+            bool(dominated[i]),
+        )
         for i, genotype in enumerate(genotypes)
     ]
     write_front(run, members)

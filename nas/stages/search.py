@@ -69,8 +69,12 @@ def make_loop(run: "Run", evaluate: Any) -> SearchLoop:
 
 
 def _advance(
-    run: "Run", loop: SearchLoop, state: Any, checkpoints: Checkpoints | None,
-    number: int, offset: int | None,
+    run: "Run",
+    loop: SearchLoop,
+    state: Any,
+    checkpoints: Checkpoints | None,
+    number: int,
+    offset: int | None,
 ) -> Any:
     writer = None
     if run.workdir is not None:
@@ -94,9 +98,7 @@ def _advance(
                 writer.scalars(int(state["evaluations"]), values)
             if checkpoints is not None and writer is not None:
                 generation = int(state["generation"])
-                checkpoints.save(
-                    generation, state, {"metrics_offset": writer.offset()}
-                )
+                checkpoints.save(generation, state, {"metrics_offset": writer.offset()})
                 _write_archive(run, loop, state)
             if stop.agreed():
                 raise stop.interrupted(int(state["generation"]))

@@ -14,6 +14,7 @@ from nas.errors import UserError
 from nas.runtime.checkpoint import Checkpoints
 from nas.runtime.mesh import host, put, replicated, shardings
 from nas.runtime.metrics import MetricsWriter
+from nas.runtime.processes import count
 from nas.runtime.progress import Progress
 from nas.runtime.signals import StopSignals
 from nas.stages.initial import start_from
@@ -22,6 +23,8 @@ from nas.training.step import State, make_train_step
 if TYPE_CHECKING:
     from nas.run import Run
 
+# Steps between two collectives that ask whether any process was told to stop.
+AGREE_EVERY = 10
 _LAID_OUT = ("params", "opt_state")
 
 
@@ -58,7 +61,7 @@ def train(run: "Run", initial: str | os.PathLike[str] | None = None) -> State:
             last = number == training.steps
             if number % training.log_every == 0 or last:
                 _log(run, state, number, writer, bar)
-            stopping = stop.agreed()
+            stopping = _stopping(stop, number)
             if checkpoints is not None and (
                 last or stopping or number % training.checkpoint_every == 0
             ):
@@ -100,6 +103,13 @@ def load_trained(run: "Run") -> State:
     return restored[1]
 
 
+def _stopping(stop: StopSignals, number: int) -> bool:
+    """Ask whether to stop: all processes at the same step, which costs a collective."""
+    if count() == 1:
+        return stop.requested
+    return number % AGREE_EVERY == 0 and stop.agreed()
+
+
 def _checkpoints(run: "Run") -> Checkpoints | None:
     if run.workdir is None:
         return None
@@ -115,9 +125,7 @@ def _start(run: "Run", initial: Any) -> tuple[Any, Any, State]:
     layout = jax.tree.map(lambda _: everywhere, state)
     if run.experiment.sharding:
         # Rules are written for the weights' own dimensions; S comes before them.
-        rules = tuple(
-            (path, (None, *axes)) for path, axes in run.experiment.sharding
-        )
+        rules = tuple((path, (None, *axes)) for path, axes in run.experiment.sharding)
         for name in _LAID_OUT:
             layout[name] = shardings(state[name], run.mesh, rules)
     return step, layout, put(state, layout)

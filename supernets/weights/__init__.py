@@ -1,0 +1,5 @@
+"""How a shared tensor is made for an architecture, before masks."""
+
+from supernets.weights.base import Rules as Rules
+from supernets.weights.base import Weight as Weight
+from supernets.weights.base import WeightedSupernet as WeightedSupernet
