@@ -183,5 +183,7 @@ def build_card(
     card |= {"file_bytes": dict(file_bytes), "latency": dict(latency)}
     repeated = sorted(card.keys() & extra.keys())
     if repeated:
-        raise ValueError(f"The card measures {', '.join(repeated)} itself; leave it out.")
+        raise ValueError(
+            f"The card measures {', '.join(repeated)} itself; leave it out."
+        )
     return card | dict(extra)

@@ -9,14 +9,21 @@ import importlib.util
 import json
 import sys
 import types
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
+
+UNUSABLE = 2
 
 
 def mount(packages: Path) -> None:
-    """Make the installed packages importable, without their neighbours.
+    """Make our packages importable, without their neighbours.
 
     Their folder is not put on the path: it may be a `site-packages` whose other
     contents are of other versions than this environment's.
+
+    Args:
+      packages: the folder that holds `nas`, `supernets` and `search_spaces`.
     """
     for name in ("search_spaces", "supernets"):
         folder = packages / name
@@ -34,36 +41,86 @@ def mount(packages: Path) -> None:
         sys.modules[name] = package
 
 
-def main() -> None:
-    """Write the model, and what onnxruntime answers beside what the module does."""
-    parser = argparse.ArgumentParser()
+def convert(subnet: Any, batch: str | int) -> bytes:
+    """Convert a subnet with its preprocessing.
+
+    Args:
+      subnet: from `load_subnet`.
+      batch: the batch size, or a name if it may be any.
+
+    Returns:
+      An ONNX model from `images`, uint8 [batch, H, W, C], to `logits`.
+    """
+    import jax
+    import jax.export
+    import jax2onnx
+
+    from nas.export.onnx_lowering import rewrite
+    from nas.export.programs import make_program
+
+    size = jax.export.symbolic_shape(batch)[0] if isinstance(batch, str) else batch
+    accepts = subnet.description.input
+    spec = jax.ShapeDtypeStruct((size, *accepts.shape), accepts.dtype)
+    program = rewrite(make_program(subnet.module, subnet.preprocessing), spec)
+    model = jax2onnx.to_onnx(
+        program,
+        [spec],
+        model_name=f"subnet_{subnet.description.id}",
+        input_names=["images"],
+        output_names=["logits"],
+    )
+    return model.SerializeToString()
+
+
+def run(model: bytes, images: Any, batch: str | int) -> Any:
+    """Run a model by onnxruntime: all images at once, or one after another."""
+    import numpy as np
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    step = len(images) if isinstance(batch, str) else batch
+    parts = [images[i : i + step] for i in range(0, len(images), step)]
+    if isinstance(batch, str):
+        parts = [images[:1], images[1:]]  # two sizes: a fixed one would fail
+    return np.concatenate([session.run(None, {"images": x})[0] for x in parts])
+
+
+def main() -> int:
+    """Write `model.onnx`, onnxruntime's logits, and what the model takes."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     for name in ("packages", "subnet", "images", "output"):
         parser.add_argument(name, type=Path)
     arguments = parser.parse_args()
     mount(arguments.packages)
 
-    import jax
-    import jax2onnx
     import numpy as np
-    import onnxruntime
 
     from nas.export.load import load_subnet
-    from nas.export.programs import make_program
 
-    subnet = load_subnet(arguments.subnet)
-    program = make_program(subnet.module, subnet.preprocessing)
+    try:
+        subnet = load_subnet(arguments.subnet)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return UNUSABLE
     images = np.load(arguments.images, allow_pickle=False)
-    reference = np.asarray(subnet(images))
-    shape, problems = images.shape[1:], []
-    for batch, tried in (("b", (1, 2, len(images))), (1, (1,))):
+    attempts: list[str] = []
+    for batch in ("b", 1):
         try:
-            model = jax2onnx.to_onnx(
-                program,
-                [jax.ShapeDtypeStruct(tuple(shape), images.dtype)]
-                if False
-                else [(batch, *shape)],
-                model_name=arguments.subnet.name,
-            )
+            model = convert(subnet, batch)
+            logits = run(model, images, batch)
             break
-        except Exception as error:
-            problems.append(repr(error)); raise
+        except Exception as error:  # the converter's and the runtime's own kinds
+            attempts.append(f"batch {batch}: {type(error).__name__}: {error!s:.300}")
+    else:
+        print("\n".join(attempts), file=sys.stderr)
+        return 1
+    (arguments.output / "model.onnx").write_bytes(model)
+    np.save(arguments.output / "logits.npy", logits, allow_pickle=False)
+    packages = ("jax", "jax2onnx", "onnxruntime")
+    facts = {"batch": batch} | {name: version(name) for name in packages}
+    (arguments.output / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -65,13 +65,27 @@ def read_model() -> tuple[dict[str, Any], Any]:
         program = (FOLDER / "model.jax_export").read_bytes()
         exported = jax.export.deserialize(bytearray(program))
     except OSError as error:
-        fail(f"{error.filename} cannot be read: {error.strerror}. Copy the whole folder.")
+        fail(
+            f"{error.filename} cannot be read: {error.strerror}. Copy the whole folder."
+        )
     except Exception as error:  # a damaged file makes its readers raise anything
         fail(
             f"the network in {FOLDER} cannot be read ({error!r:.200}). It is damaged, "
             f"or needs a JAX newer than {jax.__version__}."
         )
     return description, jax.jit(exported.call)
+
+
+def run(program: Any, batch: np.ndarray) -> np.ndarray:
+    """Compute float64 logits [B, num_classes]."""
+    try:
+        return np.asarray(program(batch), np.float64)
+    except jax.errors.JaxRuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        fail(
+            f"the network cannot be run by JAX {jax.__version__} ({reason}). It may "
+            "need a newer one: pip install --upgrade jax"
+        )
 
 
 def main() -> None:
@@ -86,7 +100,7 @@ def main() -> None:
     if spec["kind"] != "image" or shape[-1] not in MODES:
         fail(f"the network takes {spec['kind']} {shape}, not gray or colour images.")
     batch = np.stack([read_image(path, shape) for path in arguments.images])
-    logits = np.asarray(program(batch), np.float64)
+    logits = run(program, batch)
     weights = np.exp(logits - logits.max(-1, keepdims=True))
     probabilities = weights / weights.sum(-1, keepdims=True)
     for path, row in zip(arguments.images, probabilities, strict=True):

@@ -85,14 +85,27 @@ def load_batched(contents: bytes) -> Program:
       From raw input of any number of examples to logits; compiled for each number.
 
     Raises:
-      UserError: the bytes are no such program.
+      UserError: the bytes are no such program; or, at the first call, one that this
+        JAX is too old for.
     """
     try:
-        exported = jax.export.deserialize(bytearray(contents))
+        call = jax.jit(jax.export.deserialize(bytearray(contents)).call)
     except Exception as error:  # flatbuffers raise nearly every type there is
-        raise UserError(
-            "model.jax_export cannot be read: it is truncated, damaged, or written by "
-            f"a JAX newer than {jax.__version__} ({error!r:.200}). Export it again, or "
-            "upgrade JAX."
-        ) from error
-    return jax.jit(exported.call)
+        raise UserError(_unreadable(error)) from error
+
+    def program(x: jax.Array) -> jax.Array:
+        try:
+            return call(x)
+        except jax.errors.JaxRuntimeError as error:
+            if "deserialize" not in str(error):
+                raise
+            raise UserError(_unreadable(error)) from error
+
+    return program
+
+
+def _unreadable(error: Exception) -> str:
+    return (
+        "model.jax_export cannot be read: it is truncated, damaged, or written by a JAX "
+        f"newer than {jax.__version__} ({error!r:.200}). Upgrade JAX, or export again."
+    )
