@@ -24,7 +24,7 @@ from supernets.layers.linear import ElasticLinear
 from supernets.layers.mixed_operation import AveragePool, Identity, MixedOperation, Zero
 from supernets.layers.mode import Mode
 from supernets.layers.norm import ElasticBatchNorm
-from supernets.layers.pooling import average_pool_2x2
+from supernets.layers.pooling import average_pool_2x2, average_pool_3x3
 from supernets.layers.stacking import scan_layers, stacked
 
 STAGES = 3
@@ -333,7 +333,7 @@ class _SubnetCell(nnx.Module):
         if operation in KERNEL_SIZES:
             return self.edges[str(e)](x)
         if operation == "avg_pool_3x3":
-            return nnx.avg_pool(x, (3, 3), padding="SAME", count_include_pad=False)
+            return average_pool_3x3(x)
         return x if operation == "skip_connect" else jnp.zeros_like(x)
 
     def __call__(self, x: jax.Array) -> jax.Array:

@@ -143,7 +143,10 @@ def _chosen(run: "Run") -> tuple[np.ndarray, np.ndarray]:
     objectives = run.experiment.search.objectives
     points = archive.lookup(archive.genotypes[rows], objectives)
     ranks = non_dominated_sort(points)
-    on_front = rows[ranks == 0]
+    # Of architectures that measure the same (isomorphic cells do), one is enough.
+    _, first = np.unique(points, axis=0, return_index=True)
+    distinct = np.isin(np.arange(len(rows)), first)
+    on_front = rows[(ranks == 0) & distinct]
     # By cost, so that what is thinned out lies between what stays.
     cost = archive.column(objectives[-1])
     on_front = on_front[np.argsort(cost[on_front], kind="stable")]
@@ -151,7 +154,7 @@ def _chosen(run: "Run") -> tuple[np.ndarray, np.ndarray]:
     if len(on_front) > most:
         keep = np.unique(np.linspace(0, len(on_front) - 1, most).round().astype(int))
         on_front = on_front[keep]
-    order = rows[np.argsort(ranks, kind="stable")]
+    order = rows[distinct][np.argsort(ranks[distinct], kind="stable")]
     extra = [row for row in order if row not in on_front]
     extra = extra[: max(0, min(LEAST, most) - len(on_front))]
     chosen = np.concatenate([on_front, np.asarray(extra, np.int64)])
