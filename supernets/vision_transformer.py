@@ -330,3 +330,11 @@ class Subnet(nnx.Module):
         for block in self.blocks:
             x = block(x)
         return self.classifier(self.norm(x).mean(1))
+
+
+TINY = VisionTransformerSupernet(
+    space=vision_transformer("tiny", (4, 6), (1, 2, 3), (1, 2), (1.0, 2.0)),
+    head_size=4,
+    image_shape=(8, 8, 2),
+    num_classes=3,
+)

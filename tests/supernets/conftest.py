@@ -1,0 +1,39 @@
+"""Every discovered supernet, as cases that share weights, data and programs."""
+
+import functools
+import importlib
+
+import jax
+import pytest
+
+import supernets
+from tests.supernets.contract import Case
+
+
+def tiny(cls):
+    """The small instance that a supernet's module offers."""
+    return importlib.import_module(cls.__module__).TINY
+
+
+@functools.cache
+def _case(name: str, dtype: str) -> Case:
+    return Case(tiny(supernets.discover()[name]), dtype)
+
+
+@pytest.fixture(params=sorted(supernets.discover()))
+def name(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def case(name):
+    """A case in float64."""
+    with jax.enable_x64(True):
+        yield _case(name, "float64")
+
+
+@pytest.fixture
+def case32(name):
+    """A case in float32, at the highest precision of matrix products."""
+    with jax.default_matmul_precision("highest"):
+        yield _case(name, "float32")

@@ -1,0 +1,293 @@
+"""What every supernet promises, as checks that raise AssertionError.
+
+They take a supernet, so they run over whatever is discovered, over wrappers of it, and
+over supernets that were broken on purpose. The error of an array is its largest
+difference over its largest entry; an array of a tree is held to at least a hundredth
+of the tree's largest entry, since some gradients are zero by an identity.
+"""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+from search_spaces import Architecture
+from supernets import load_weights
+from supernets.counting import count_macs
+from supernets.paths import flatten
+
+FLOAT64, FLOAT32 = 1e-9, 1e-5
+
+
+def assert_close(found, expected, tolerance, what="value"):
+    found, expected = (
+        {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in leaves}
+        for leaves in map(jax.tree_util.tree_leaves_with_path, (found, expected))
+    )
+    assert found.keys() == expected.keys(), f"{what}: {found.keys() ^ expected.keys()}"
+    largest = max((np.abs(leaf).max() for leaf in expected.values()), default=0)
+    for path, leaf in expected.items():
+        scale = max(np.abs(leaf).max(), 0.01 * largest)
+        error = np.abs(found[path] - leaf).max()
+        assert np.isfinite(found[path]).all(), f"{what}{path} is not finite"
+        assert error <= tolerance * scale, f"{what}{path}: {error} of {scale}"
+
+
+class Case:
+    """One supernet with randomised weights and data, and its programs, compiled once.
+
+    Scales and biases are moved away from one and zero, where they hide decisions.
+    """
+
+    def __init__(self, supernet, dtype="float64"):
+        replaced = {}
+        if hasattr(supernet, "compute_dtype"):
+            replaced["compute_dtype"] = dtype
+        self.supernet = dataclasses.replace(supernet, **replaced)
+        self.space = supernet.space
+        self.tolerance = FLOAT64 if dtype == "float64" else FLOAT32
+        rng = np.random.default_rng(0)
+
+        def noise(shape, scale=1.0):
+            return jnp.asarray(scale * rng.standard_normal(shape), dtype)
+
+        self.params = jax.tree.map(
+            lambda leaf: leaf.astype(dtype) + noise(leaf.shape, 0.3),
+            jax.jit(self.supernet.init)(jax.random.key(0)),
+        )
+        self.batches = noise((2, 3, *supernet.image_shape))
+        self.x = self.batches[0]
+        self.cotangent = noise((3, supernet.num_classes))
+
+    def hard(self, genotype):
+        return Architecture.hard(self.space, genotype)
+
+    def one_hot(self, genotype):
+        width = self.space.max_options
+        rows = jax.nn.one_hot(genotype, width, dtype=jnp.float32)
+        return Architecture.soft(self.space, rows)
+
+    def random_soft(self, seed):
+        logits = np.random.default_rng(seed).standard_normal(self.space.valid.shape)
+        logits = jnp.where(self.space.valid, jnp.asarray(logits, jnp.float32), -jnp.inf)
+        return Architecture.soft(self.space, jax.nn.softmax(logits))
+
+    def loss(self, params, stats, arch, x):
+        logits = self.supernet.apply(params, stats, arch, x, train=False).logits
+        return jnp.sum(self.cotangent * logits), logits
+
+    @functools.cached_property
+    def run(self):
+        """Give logits, and the gradients of parameters and of images."""
+        grad = jax.value_and_grad(self.loss, argnums=(0, 3), has_aux=True)
+        return jax.jit(lambda *args: _reorder(grad(*args)))
+
+    @functools.cached_property
+    def logits(self):
+        return jax.jit(lambda g: self.loss(self.params, None, self.hard(g), self.x)[1])
+
+    @functools.cached_property
+    def calibrate(self):
+        return jax.jit(self.supernet.calibrate)
+
+    def run_subnet(self, genotype, stats, inference):
+        """Give what `run` gives, by the extracted network."""
+        abstract = nnx.eval_shape(lambda: self.supernet.subnet(genotype))
+        abstract.eval() if inference else abstract.train()
+        graphdef, state = nnx.split(abstract)
+
+        def loss(params, x):
+            module = nnx.merge(graphdef, state)
+            load_weights(module, self.supernet.extract(params, stats, genotype))
+            logits = module(x)
+            return jnp.sum(self.cotangent * logits), logits
+
+        grad = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
+        return _reorder(jax.jit(grad)(self.params, self.x))
+
+
+def _reorder(result):
+    (_, logits), gradients = result
+    return logits, *gradients
+
+
+def every_option(space):
+    """For each option of each decision, a genotype in which it is live and taken."""
+    rows = []
+    sampled = np.asarray(space.sample(jax.random.key(1), 256))
+    live = space.alive(sampled)
+    for d, n in enumerate(space.num_options):
+        for option in range(n):
+            found = np.flatnonzero(live[:, d] & (sampled[:, d] == option))
+            assert len(found), f"no sample takes option {option} of {space.names[d]}"
+            rows.append(sampled[found[0]])
+    return np.unique(np.asarray(rows), axis=0)
+
+
+def random_genotypes(space, num, seed=2):
+    return np.asarray(space.sample(jax.random.key(seed), num))
+
+
+# ------------------------------------------------------------------------ invariants
+def check_equals_subnet(case, genotype):
+    """Values and gradients of the supernet are those of the extracted network."""
+    arch = case.hard(genotype)
+    stats = case.calibrate(case.params, arch, case.batches)
+    for given, inference in ((stats, True), (None, False)):
+        if inference and not stats:
+            continue
+        found = case.run(case.params, given, arch, case.x)
+        expected = case.run_subnet(genotype, stats, inference)
+        what = f"{genotype} {'inference' if inference else 'batch statistics'} "
+        for part, a, b in zip(("logits", "dparams", "dx"), found, expected, strict=True):
+            assert_close(a, b, case.tolerance, what + part)
+        check_inactive_gradient_is_zero(case, arch, found[1])
+
+
+def check_inactive_gradient_is_zero(case, arch, gradients):
+    activity = flatten(case.supernet.activity(arch))
+    for path, gradient in flatten(gradients).items():
+        inactive = np.broadcast_to(np.asarray(activity[path]) == 0, gradient.shape)
+        assert not np.asarray(gradient)[inactive].any(), f"{path} moves, inactive"
+
+
+def check_hard_is_one_hot_soft(case, genotype):
+    hard = case.run(case.params, None, case.hard(genotype), case.x)
+    soft = case.run(case.params, None, case.one_hot(genotype), case.x)
+    for what, a, b in zip(("logits", "dparams", "dx"), hard, soft, strict=True):
+        assert_close(a, b, case.tolerance, f"{genotype} {what}")
+
+
+def check_gradients_of_weights(case, genotypes):
+    """Hard differentiates the chosen entries only, and as soft does; soft gives all."""
+
+    def loss(weights, indices):
+        arch = Architecture(weights, indices, case.space)
+        return case.loss(case.params, None, arch, case.x)[0]
+
+    grad = jax.jit(jax.grad(loss))
+    reached = np.zeros(case.space.valid.shape, bool)
+    for genotype in genotypes:
+        arch = case.hard(genotype)
+        chosen = np.asarray(arch.weights, bool)
+        hard = np.asarray(grad(arch.weights, arch.indices))
+        soft = np.asarray(grad(arch.weights, None))
+        assert not hard[~chosen].any(), f"{genotype}: a weight not chosen has gradient"
+        # The weights, and so their gradients, are float32.
+        assert_close(hard[chosen], soft[chosen], 1e-4, f"{genotype} d/dweights")
+        reached |= soft != 0
+    unreached = case.space.valid & ~reached
+    assert not unreached.any(), f"no gradient reaches {np.argwhere(unreached)}"
+
+
+def check_every_decision_matters(case, genotypes, signature=tuple):
+    """Outputs differ exactly where signatures do.
+
+    Args:
+      case: the case.
+      genotypes: to compare all pairs of; canonical.
+      signature: from a genotype to what it computes, where the space holds genotypes
+        that compute the same with the same weights.
+    """
+    outputs = {}
+    for genotype in np.unique(genotypes, axis=0):
+        key = signature(int(i) for i in genotype)
+        logits = np.asarray(case.logits(genotype)).ravel()
+        if key in outputs:
+            assert_close(logits, outputs[key], case.tolerance, f"{genotype} again ")
+        outputs[key] = logits
+    rows = np.stack(list(outputs.values()))
+    gaps = np.abs(rows[:, None] - rows[None]).max(-1) + np.eye(len(rows))
+    a, b = np.unravel_index(gaps.argmin(), gaps.shape)
+    keys = list(outputs)
+    assert gaps[a, b] > 1e-8 * np.abs(rows).max(), f"{keys[a]} and {keys[b]} are alike"
+
+
+# -------------------------------------------------------------------- cost, activity
+def check_counts(case, genotype):
+    """Activity, declared cost, extracted network and its program agree exactly."""
+    supernet = case.supernet
+    costs = {name: int(v[0]) for name, v in supernet.costs(genotype[None]).items()}
+    arch = case.hard(genotype)
+    extracted = supernet.extract(case.params, None, genotype)["params"]
+    entries = sum(leaf.size for leaf in jax.tree.leaves(extracted))
+    assert costs["params"] == entries
+    assert costs["bytes"] == 4 * entries
+    assert active_entries(case, arch) == entries
+    for name, value in supernet.cost(arch).items():
+        assert float(value) == np.float32(costs[name]), name
+    graphdef, state = nnx.split(nnx.eval_shape(lambda: supernet.subnet(genotype)))
+    one = jax.ShapeDtypeStruct((1, *supernet.image_shape), jnp.float32)
+    program = count_macs(lambda s, x: nnx.merge(graphdef, s)(x), state, one)
+    assert costs["macs"] == program
+
+
+def active_entries(case, arch):
+    activity = flatten(case.supernet.activity(arch))
+    params = flatten(case.params)
+    assert activity.keys() == params.keys()
+    total = 0.0
+    for path, leaf in params.items():
+        active = np.asarray(activity[path], np.float64)
+        assert active.min() >= 0 and active.max() <= 1 + 1e-6
+        total += np.broadcast_to(active, leaf.shape).sum()
+    return total
+
+
+def check_soft_cost_is_the_expectation(case, seed, num=200_000):
+    """The rows of an architecture are independent distributions over options."""
+    arch = case.random_soft(seed)
+    found = case.supernet.cost(arch)
+    # An entry's activity is the probability that it is used.
+    np.testing.assert_allclose(active_entries(case, arch), found["params"], rtol=1e-4)
+    rng = np.random.default_rng(seed)
+    ends = np.cumsum(np.asarray(arch.weights, np.float64), 1)
+    ends /= ends[:, -1:]
+    drawn = rng.random((num, case.space.num_decisions, 1)) > ends[None]
+    costs = case.supernet.costs(drawn.sum(-1).astype(np.int32))
+    for name, samples in costs.items():
+        margin = 5 * samples.std() / np.sqrt(num)
+        assert abs(float(found[name]) - samples.mean()) <= margin + 1e-4 * samples.mean()
+
+
+def check_extremes(case, genotypes):
+    costs = case.supernet.costs(genotypes)
+    for genotype, sign in (
+        (case.supernet.largest(), 1),
+        (case.supernet.smallest(), -1),
+    ):
+        own = case.supernet.costs(genotype[None])
+        assert (sign * costs["macs"] <= sign * own["macs"]).all()
+        np.testing.assert_array_equal(case.space.canonical(genotype), genotype)
+
+
+# --------------------------------------------------------------------------- programs
+def check_second_derivative(case, arch):
+    """Reverse over reverse is finite and is the slope of the gradient."""
+
+    def loss(params):
+        # A squared loss, since some logits are nearly linear in the weights.
+        return jnp.square(case.loss(params, None, arch, case.x)[1]).mean()
+
+    rng = np.random.default_rng(3)
+    direction = jax.tree.map(
+        lambda leaf: jnp.asarray(rng.standard_normal(leaf.shape), leaf.dtype),
+        case.params,
+    )
+    gradient = jax.jit(jax.grad(loss))
+
+    def along(params):
+        products = jax.tree.map(jnp.vdot, jax.grad(loss)(params), direction)
+        return sum(jax.tree.leaves(products))
+
+    found = jax.jit(jax.grad(along))(case.params)
+    step = 1e-6
+    ahead, behind = (
+        gradient(jax.tree.map(lambda p, v, s=s: p + s * step * v, case.params, direction))
+        for s in (1, -1)
+    )
+    slope = jax.tree.map(lambda a, b: (a - b) / (2 * step), ahead, behind)
+    assert_close(found, slope, 1e-4, "second derivative")
