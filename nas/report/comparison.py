@@ -63,10 +63,25 @@ def comparison_figure(runs: Mapping[str, Mapping[str, Any]]) -> Figure:
         if bounds is not None:
             spread = np.abs(np.array([[bounds[0]], [bounds[1]]]) - error)
         colour = MUTED if title == TITLES["uniform"] else BLUE
-        axes.barh(row, error, xerr=spread, color=colour, height=0.62, ecolor=INK,
-                  error_kw={"elinewidth": 1.0, "capsize": 3})
-        axes.text(0.0, row, f"  {100 * error:.2f} %", va="center", color="white",
-                  fontsize=8.5, fontweight="bold", clip_on=True)
+        axes.barh(
+            row,
+            error,
+            xerr=spread,
+            color=colour,
+            height=0.62,
+            ecolor=INK,
+            error_kw={"elinewidth": 1.0, "capsize": 3},
+        )
+        axes.text(
+            0.0,
+            row,
+            f"  {100 * error:.2f} %",
+            va="center",
+            color="white",
+            fontsize=8.5,
+            fontweight="bold",
+            clip_on=True,
+        )
     axes.set_yticks(range(len(runs)), list(runs))
     axes.set_ylim(len(runs) - 0.5, -0.5)
     axes.set_xlim(left=0)

@@ -87,9 +87,9 @@ def architecture_figure(space: SearchSpace, genotype: np.ndarray) -> Figure:
     if not num:
         return _table(choices)
     columns = max(len(group) for group in [*layout.layers.values(), ()])
-    heights = [1.7] * len(layout.edges) + [1.05] * len(layout.layers)
+    heights = [1.15] * len(layout.edges) + [1.05] * len(layout.layers)
     width = max(4.4, min(9.0, 1.4 + 0.34 * columns))
-    figure = new_figure(width, sum(heights) + 0.35)
+    figure = new_figure(width, sum(heights) + (0.35 if layout.layers else 0.1))
     panels = figure.subplots(num, 1, squeeze=False, height_ratios=heights)[:, 0]
     for axes, (prefix, group) in zip(panels, layout.edges.items(), strict=False):
         _graph(axes, prefix, group, choices, options)
@@ -100,7 +100,8 @@ def architecture_figure(space: SearchSpace, genotype: np.ndarray) -> Figure:
     if layout.layers:
         panels[-1].set_xlabel("layer")
     plain = [f"{name} {choices[name]}" for name in layout.plain if name in choices]
-    figure.suptitle("     ".join(plain) or None, fontsize=9.5, x=0.02, ha="left")
+    if plain:
+        figure.suptitle("     ".join(plain), fontsize=9.5, x=0.02, ha="left")
     return figure
 
 
@@ -129,22 +130,41 @@ def _graph(
         there = option in colours
         axes.add_patch(
             FancyArrowPatch(
-                (place[i], 0), (place[j], 0), connectionstyle=f"arc3,rad={bend}",
-                arrowstyle="-|>" if there else "-", mutation_scale=11,
-                shrinkA=11, shrinkB=11, linewidth=2.2 if there else 0.9,
-                linestyle="-" if there else (0, (2, 3)), gid=name,
+                (place[i], 0),
+                (place[j], 0),
+                connectionstyle=f"arc3,rad={bend}",
+                arrowstyle="-|>" if there else "-",
+                mutation_scale=11,
+                shrinkA=11,
+                shrinkB=11,
+                linewidth=2.2 if there else 0.9,
+                linestyle="-" if there else (0, (2, 3)),
+                gid=name,
                 color=colours.get(option, FAINT),
             )
         )
         height = -bend * span / 2
         top, low = max(top, height), min(low, height)
     axes.scatter(
-        list(place.values()), np.zeros(len(nodes)), s=320, color="white", zorder=3,
-        edgecolors=MUTED, linewidths=1.0,
+        list(place.values()),
+        np.zeros(len(nodes)),
+        s=320,
+        color="white",
+        zorder=3,
+        edgecolors=MUTED,
+        linewidths=1.0,
     )
     for node, x in place.items():
-        axes.text(x, 0, str(node), ha="center", va="center", fontsize=9, zorder=4,
-                  color="#101418")
+        axes.text(
+            x,
+            0,
+            str(node),
+            ha="center",
+            va="center",
+            fontsize=9,
+            zorder=4,
+            color="#101418",
+        )
     used = {str(choices[n]) for n in group.values() if n in choices}
     handles: list[Patch | Line2D] = [
         Line2D([], [], color=colour, linewidth=2.2, label=str(option))
@@ -174,9 +194,7 @@ def _layers(
 ) -> None:
     """Draw a bar for each layer: its value, or its option's place in the list."""
     every = list(dict.fromkeys(o for name in group.values() for o in options[name]))
-    numeric = all(
-        isinstance(o, int | float) and not isinstance(o, bool) for o in every
-    )
+    numeric = all(isinstance(o, int | float) and not isinstance(o, bool) for o in every)
     numbers = [float(o) if numeric else k + 1.0 for k, o in enumerate(every)]
     height = dict(zip(every, numbers, strict=True))
     for layer, name in group.items():
@@ -187,8 +205,12 @@ def _layers(
         if numeric and len(group) <= 24:
             axes.annotate(
                 f"{option:g}" if isinstance(option, float) else str(option),
-                (layer, height[option]), xytext=(0, 1.5), ha="center",
-                textcoords="offset points", fontsize=7.5, color=INK,
+                (layer, height[option]),
+                xytext=(0, 1.5),
+                ha="center",
+                textcoords="offset points",
+                fontsize=7.5,
+                color=INK,
             )
     axes.set_xlim(min(group) - 0.6, max(group) + 0.6)
     axes.set_ylim(0, 1.22 * max([*numbers, 1e-9]))

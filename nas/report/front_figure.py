@@ -129,21 +129,35 @@ def points_of(
     bounds = None
     if intervals is not None:
         bounds = np.array([list(intervals[i]) for i in order], float)
-    return Points(label, columns, bounds, tuple(names[i] for i in order if names))
+    labels = tuple(str(names[i]) for i in order) if names else ()
+    return Points(label, columns, bounds, labels)
 
 
 def _draw_evaluated(axes: Axes, evaluated: Columns, cost: str, quality: str) -> None:
     x, y = evaluated[cost], evaluated[quality]
     axes.scatter(
-        x, y, s=9, color=MUTED, alpha=0.3, linewidths=0, zorder=1,
+        x,
+        y,
+        s=9,
+        color=MUTED,
+        alpha=0.3,
+        linewidths=0,
+        zorder=1,
         rasterized=len(x) > MOST_VECTOR_DOTS,
-        label=f"evaluated in the search ({len(x)}; search split)", gid="evaluated",
+        label=f"evaluated in the search ({len(x)}; search split)",
+        gid=f"evaluated-{quality}",
     )
     best = front_indices(np.stack([x, y], axis=1))
     best = best[np.argsort(x[best], kind="stable")]
     axes.step(
-        [*x[best], x.max()], [*y[best], y[best[-1]]], where="post", color=MUTED, linewidth=1.1, zorder=2,
-        label="best found at each cost (search split)", gid="searched-front",
+        [*x[best], x.max()],
+        [*y[best], y[best[-1]]],
+        where="post",
+        color=MUTED,
+        linewidth=1.1,
+        zorder=2,
+        label="best found at each cost (search split)",
+        gid=f"searched-front-{quality}",
     )
 
 
@@ -153,17 +167,32 @@ def _draw(axes: Axes, points: Points, cost: str, quality: str) -> None:
     if quality == "error" and points.intervals is not None:
         spread = np.abs(points.intervals.T - y)
     drawn = axes.errorbar(
-        x, y, yerr=spread, fmt=points.marker, linestyle=points.line or "none",
-        color=points.colour, ecolor=points.colour, elinewidth=1.0, capsize=2.5,
-        markersize=5.5, markeredgecolor="white", markeredgewidth=0.7,
-        label=points.label, zorder=4, linewidth=1.5,
+        x,
+        y,
+        yerr=spread,
+        fmt=points.marker,
+        linestyle=points.line or "none",
+        color=points.colour,
+        ecolor=points.colour,
+        elinewidth=1.0,
+        capsize=2.5,
+        markersize=5.5,
+        markeredgecolor="white",
+        markeredgewidth=0.7,
+        label=points.label,
+        zorder=4,
+        linewidth=1.5,
     )
     for bars in drawn[2]:
         bars.set_alpha(0.55)
     for name, at, value in zip(points.names, x, y, strict=False):
         axes.annotate(
-            name, (at, value), xytext=(5, 5), textcoords="offset points",
-            fontsize=7.5, color=points.colour,
+            name,
+            (at, value),
+            xytext=(5, 5),
+            textcoords="offset points",
+            fontsize=7.5,
+            color=points.colour,
         )
 
 
@@ -188,8 +217,13 @@ def _zoom(
         hidden = int((evaluated[quality] > high + pad).sum())
     if hidden:
         axes.annotate(
-            f"{hidden} worse above", (0.99, 0.99), xycoords="axes fraction",
-            ha="right", va="top", fontsize=7.5, color=MUTED,
+            f"{hidden} worse above",
+            (0.99, 0.99),
+            xycoords="axes fraction",
+            ha="right",
+            va="top",
+            fontsize=7.5,
+            color=MUTED,
         )
 
 
@@ -197,12 +231,20 @@ def _legend(figure: Figure, num_panels: int) -> None:
     handles, labels = figure.axes[0].get_legend_handles_labels()
     if handles:
         figure.legend(
-            handles, labels, loc="outside upper left", ncols=2 if num_panels > 1 else 1,
-            labelcolor=INK, handletextpad=0.5, columnspacing=1.6,
+            handles,
+            labels,
+            loc="outside upper left",
+            ncols=2 if num_panels > 1 else 1,
+            labelcolor=INK,
+            handletextpad=0.5,
+            columnspacing=1.6,
         )
     else:
         figure.axes[0].text(
-            0.5, 0.5, "nothing was measured yet", ha="center", color=FAINT,
+            0.5,
+            0.5,
+            "nothing was measured yet",
+            ha="center",
+            color=FAINT,
             transform=figure.axes[0].transAxes,
         )
-

@@ -36,7 +36,11 @@ def options_figure(shares: Mapping[str, Mapping[str, float]]) -> Figure:
     colours = matplotlib.colormaps["cividis"]
     scale = Normalize(0.0, top)
     axes.pcolormesh(
-        table, cmap=colours, norm=scale, edgecolors="white", linewidth=1.5,
+        table,
+        cmap=colours,
+        norm=scale,
+        edgecolors="white",
+        linewidth=1.5,
         rasterized=False,
     )
     for r, options in enumerate(shares.values()):
@@ -58,9 +62,12 @@ def _write_cell(
     dark = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] < 0.5
     cut = option if len(option) <= MOST_LETTERS else option[: MOST_LETTERS - 1] + "…"
     axes.text(
-        column + 0.5, row + 0.5, f"{cut}  {100 * share:.0f}%", ha="center",
-        va="center", fontsize=7.5, color="white" if dark else "#101418",
+        column + 0.5,
+        row + 0.5,
+        f"{cut}  {100 * share:.0f}%",
+        ha="center",
+        va="center",
+        fontsize=7.5,
+        color="white" if dark else "#101418",
         fontweight="bold" if share == 0 else "normal",
     )
-
-

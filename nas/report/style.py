@@ -14,6 +14,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.typing import RcKeyType
 
 P = ParamSpec("P")
 
@@ -31,7 +32,7 @@ CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE)
 # What a page may replace by its own light or dark colours.
 PAGE_COLOURS = {INK: "currentColor", MUTED: "var(--muted)", FAINT: "var(--faint)"}
 
-RULES: dict[str, Any] = {
+RULES: dict[RcKeyType, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9.5,
@@ -135,9 +136,7 @@ def to_inline_svg(figure: Figure, name: str, title: str) -> str:
         text = text.replace(colour, replacement)
     # Several figures share a page, and an id may occur once.
     text = re.sub(r'\bid="', f'id="{name}-', text)
-    text = re.sub(r'href="#', f'href="#{name}-', text).replace(
-        "url(#", f"url(#{name}-"
-    )
+    text = re.sub(r'href="#', f'href="#{name}-', text).replace("url(#", f"url(#{name}-")
     label = escape(title, quote=True)
     opening = f'<svg role="img" aria-label="{label}" '
     return opening + text[len("<svg") :].lstrip().rstrip()
