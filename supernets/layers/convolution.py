@@ -121,7 +121,7 @@ class ElasticConvolution(nnx.Module):
         rngs: nnx.Rngs,
         stride: int = 1,
     ) -> None:
-        """Draw the kernel from He's normal distribution over the fan-in.
+        """Draw the kernel from He's uniform distribution over the fan-in.
 
         Args:
           inputs: channels of x, or the axis that they are.
@@ -135,7 +135,7 @@ class ElasticConvolution(nnx.Module):
         num_out, out_axis = width_of(outputs)
         shape = (kernel_size, kernel_size, num_in, num_out)
         self.kernel = nnx.Param(
-            nnx.initializers.he_normal()(rngs.params(), shape, jnp.float32),
+            nnx.initializers.he_uniform()(rngs.params(), shape, jnp.float32),
             spec=Spec((None, None, in_axis, out_axis), positions),
         )
         self.stride = stride

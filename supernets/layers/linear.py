@@ -25,7 +25,7 @@ class ElasticLinear(nnx.Module):
     def __init__(
         self, inputs: Width, outputs: Width, *, positions: int, rngs: nnx.Rngs
     ) -> None:
-        """Draw the kernel from LeCun's truncated normal; the bias is zero.
+        """Draw the kernel from LeCun's uniform distribution; the bias is zero.
 
         Args:
           inputs: the width of x, or the axis that it is.
@@ -35,7 +35,7 @@ class ElasticLinear(nnx.Module):
         """
         num_in, in_axis = width_of(inputs)
         num_out, out_axis = width_of(outputs)
-        init = nnx.initializers.lecun_normal()
+        init = nnx.initializers.lecun_uniform()
         self.kernel = nnx.Param(
             init(rngs.params(), (num_in, num_out), jnp.float32),
             spec=Spec((in_axis, out_axis), positions),

@@ -30,7 +30,7 @@ class PatchEmbedding(nnx.Module):
         patch_size: int,
         rngs: nnx.Rngs,
     ) -> None:
-        """Draw the kernel from LeCun's truncated normal, positions from N(0, 0.02^2).
+        """Draw the kernel from LeCun's uniform distribution, positions from N(0, 0.02^2).
 
         Args:
           image_shape: `(H, W, C)`.
@@ -41,7 +41,7 @@ class PatchEmbedding(nnx.Module):
         num, axis = width_of(width)
         h, w, channels = image_shape
         num_patches = (h // patch_size) * (w // patch_size)
-        init = nnx.initializers.lecun_normal()
+        init = nnx.initializers.lecun_uniform()
         shape = (patch_size, patch_size, channels, num)
         self.kernel = nnx.Param(
             init(rngs.params(), shape, jnp.float32),
