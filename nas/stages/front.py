@@ -75,6 +75,10 @@ def front(run: "Run") -> Sequence[Member]:
         for i, genotype in enumerate(genotypes)
     ]
     write_front(run, members)
+    if run.workdir is not None:
+        from nas.report.tensorboard import show_members
+
+        show_members(run.workdir, run.supernet.space, members)
     return members
 
 

@@ -76,10 +76,13 @@ def _advance(
     number: int,
     offset: int | None,
 ) -> Any:
+    # Here, because importing matplotlib takes as long as all the rest.
+    from nas.report.tensorboard import show_search
+
     writer = None
     if run.workdir is not None:
         writer = MetricsWriter(
-            run.workdir, offset, int(state["generation"]) + 1, run=f"search_{number}"
+            run.workdir, offset, int(state["evaluations"]) + 1, run=f"search_{number}"
         )
     total = run.experiment.search.evaluations
     with (
@@ -96,6 +99,7 @@ def _advance(
             )
             if writer is not None:
                 writer.scalars(int(state["evaluations"]), values)
+                show_search(writer, loop, state)
             if checkpoints is not None and writer is not None:
                 generation = int(state["generation"])
                 checkpoints.save(generation, state, {"metrics_offset": writer.offset()})

@@ -155,8 +155,13 @@ def _log(
     rate = run.experiment.optimizer.rate(run.experiment.training.steps)
     values["train/learning_rate"] = float(rate(np.float32(number - 1)))
     values |= _shares(run, fetched["counts"].sum(0))
-    if writer is not None:
-        writer.scalars(number, values)
+    if writer is None:
+        return
+    writer.scalars(number, values)
+    if number == run.experiment.training.steps:
+        from nas.report.tensorboard import show_options
+
+        show_options(writer, run.supernet.space, fetched["counts"].sum(0), number)
 
 
 def _shares(run: "Run", counts: np.ndarray) -> dict[str, float]:
