@@ -13,6 +13,7 @@ from flax import nnx
 
 from search_spaces import Choice
 from supernets.axis import Axes, Spec, Width, masked, width_of
+from supernets.layers.precision import at_least_float32
 
 
 def attend(
@@ -31,7 +32,7 @@ def attend(
     Returns:
       `[B, N, H, h]`.
     """
-    wide = jnp.promote_types(query.dtype, jnp.float32)
+    wide = at_least_float32(query.dtype)
     logits = jnp.einsum("bnhd,bmhd->bhnm", query, key, preferred_element_type=wide)
     logits = logits * query.shape[-1] ** -0.5
     if causal:
@@ -52,7 +53,7 @@ class _Projection(nnx.Module):
         positions: int,
         key: jax.Array,
     ) -> None:
-        init = nnx.initializers.lecun_normal()
+        init = nnx.initializers.lecun_uniform()
         fan_in = math.prod(shape[:inputs])
         flat = init(key, (fan_in, math.prod(shape[inputs:])), jnp.float32)
         self.kernel = nnx.Param(flat.reshape(shape), spec=Spec(axes, positions))
@@ -86,7 +87,7 @@ class ElasticAttention(nnx.Module):
         rngs: nnx.Rngs,
         causal: bool = False,
     ) -> None:
-        """Draw the kernels from LeCun's truncated normal; biases are zero.
+        """Draw the kernels from LeCun's uniform distribution; biases are zero.
 
         Args:
           width: n, the length of a token, or the axis that it is.

@@ -9,6 +9,7 @@ from flax import nnx
 from search_spaces import Choice, joint
 from supernets.axis import Spec, Width, masked, union, width_of
 from supernets.layers.mode import Mode
+from supernets.layers.precision import at_least_float32
 
 
 class ElasticBatchNorm(nnx.Module):
@@ -45,7 +46,7 @@ class ElasticBatchNorm(nnx.Module):
         self, x: jax.Array, choices: Mapping[str, Choice], mode: Mode
     ) -> jax.Array:
         """Normalise `[B, H, W, n]` over all but the last axis, in float32."""
-        wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        wide = x.astype(at_least_float32(x.dtype))
         if mode.given:
             mean, var = self.mean[...], self.var[...]
         else:
@@ -91,7 +92,7 @@ class ElasticLayerNorm(nnx.Module):
 
     def __call__(self, x: jax.Array, choices: Mapping[str, Choice]) -> jax.Array:
         """Normalise the last axis of `[.., n]`, in float32."""
-        dtype = jnp.promote_types(x.dtype, jnp.float32)
+        dtype = at_least_float32(x.dtype)
         axis = self.scale.get_metadata()["spec"].axes[0]
         if axis is None:
             members, weights = jnp.ones((1, x.shape[-1]), dtype), jnp.ones(1, dtype)
