@@ -6,7 +6,7 @@ split, with one way of evaluating.
 
     python -m nas.report.front_picture WORKDIR OUT.svg
 
-writes the picture and, beside it, `OUT.json` with its numbers. While the run's front
+writes the picture and, beside it, `OUT.numbers.json`. While the run's front
 stays as it is, the picture is drawn again from those numbers and nothing is measured.
 """
 
@@ -169,7 +169,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _write(workdir: str, out: str, experiment: str | None, quality: str) -> int:
     if Path(out).suffix not in (".svg", ".png"):
         raise UserError(f"{out} is no picture's name: end it in .svg or .png.")
-    numbers = Path(out).with_suffix(".json")
+    numbers = Path(out).with_suffix(".numbers.json")
     mark = fingerprint(Workdir(workdir, exclusive=False))
     data = _known(numbers, mark)
     if data is None:

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -109,3 +110,8 @@ def workdir(tmp_path: Path) -> Path:
     )
     (folder / "predict.py").write_text("")
     return tmp_path
+
+
+@pytest.fixture
+def key() -> jax.Array:
+    return jax.random.key(0)
