@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import importlib.metadata
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -29,7 +29,9 @@ from supernets import Supernet
 
 # What a later run in the same folder may set anew: it changes no weight.
 MAY_CHANGE = ("search", "export", "finetune", "mesh", "sharding", "versions",
-              "training.checkpoint_every")
+              "training.checkpoint_every", "command")
+# Of that, what nobody needs to be told about.
+UNTOLD = ("versions", "command")
 
 
 class Run:
@@ -53,13 +55,15 @@ class Run:
         experiment: Experiment,
         workdir: str | os.PathLike[str] | None = None,
         notify: Callable[[str], None] = print,
+        extra: Mapping[str, Any] | None = None,
     ) -> None:
-        """Load the data and open the folder.
+        """Load the data, check that the parts fit each other, and open the folder.
 
         Args:
           experiment: what to carry out.
           workdir: a folder; made, or continued if it holds the same experiment.
           notify: where to say what a person should know.
+          extra: what else `config.json` should hold, such as the command.
 
         Raises:
           UserError: the data or the settings are wrong, or the folder is of another
@@ -67,15 +71,16 @@ class Run:
         """
         self.experiment = experiment
         self.notify = notify
+        self.extra = dict(extra or {})
         self.state: State | None = None
         self.searched: tuple[SearchLoop, Any] | None = None
         self.workdir: Workdir | None = None
-        _ = self.supernet, self.allowed, self.mesh
+        self._check()
         if workdir is not None:
             self.workdir = Workdir(workdir)
             changed = self.workdir.write_config(self.config, MAY_CHANGE)
             for difference in changed:
-                if not difference.path.startswith("versions"):
+                if not difference.path.startswith(UNTOLD):
                     notify(
                         f"{difference.path}: {difference.old} before, now "
                         f"{difference.new}"
@@ -185,7 +190,15 @@ class Run:
             "num_classes": self.dataset.num_classes,
             "versions": {name: importlib.metadata.version(name) for name in packages},
             "backend": jax.default_backend(),
-        }
+        } | self.extra
+
+    def _check(self) -> None:
+        """Find out now, not after hours of training, what does not fit."""
+        from nas.stages.search import make_loop
+
+        _ = self.allowed, self.mesh, self.train_step
+        self.experiment.optimizer.rate(self.experiment.training.steps)
+        _ = make_loop(self, None)
 
     # ------------------------------------------------------------------ stages
     def train(self, initial: str | os.PathLike[str] | None = None) -> State:

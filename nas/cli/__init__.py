@@ -1,0 +1,1 @@
+"""The command line: `nas STAGE [EXPERIMENT] [--dotted.override VALUE ..]`."""

@@ -1,0 +1,109 @@
+"""What a command prints: tables on a terminal, lines for other programs elsewhere."""
+
+import importlib.util
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from nas.stages.front import Member
+
+_WIDTH = 120
+
+
+def say(message: str) -> None:
+    """Print a line for a person."""
+    console().print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+def console(stderr: bool = False) -> "Console":
+    """Make the console that everything is printed on."""
+    import rich.console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else _WIDTH
+    return rich.console.Console(stderr=stderr, width=width)
+
+
+def complain(message: str) -> None:
+    """Print what went wrong, on standard error."""
+    from rich.text import Text
+
+    text = Text.assemble(("nas: ", "bold red"), message)
+    console(stderr=True).print(text, soft_wrap=True)
+
+
+def print_list(title: str, rows: Mapping[str, str]) -> None:
+    """Print names with a text each.
+
+    Args:
+      title: above the names, on a terminal.
+      rows: text by name. Off a terminal, a line has the name, a tab and the text.
+    """
+    if not sys.stdout.isatty():
+        for name, text in rows.items():
+            print(f"{name}\t{text}")
+        return
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    table.add_column("name", style="bold", no_wrap=True)
+    table.add_column("what it is")
+    for name, text in rows.items():
+        table.add_row(name, text)
+    console().print(table)
+
+
+def print_pairs(title: str, rows: Iterable[tuple[str, str]]) -> None:
+    """Print findings, one a line, under a title."""
+    print_list(title, dict(rows))
+
+
+def print_front(members: Sequence["Member"], title: str) -> None:
+    """Print a front as a table.
+
+    Args:
+      members: measured on the report split.
+      title: above the table.
+    """
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    table.add_column("id", style="bold", no_wrap=True)
+    columns = ("error", "95 % interval", "NLL", "MACs", "parameters")
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    for member in members:
+        low, high = member.interval
+        values = member.objectives
+        table.add_row(
+            member.id + (" *" if member.dominated else ""),
+            f"{values['error']:.2%}",
+            f"{low:.2%} to {high:.2%}",
+            f"{values['nll']:.4f}",
+            f"{values['macs']:,}",
+            f"{values['params']:,}",
+        )
+    console().print(table)
+    if any(member.dominated for member in members):
+        say("* behind another one on the search split; fills the front up to three.")
+
+
+def print_places(workdir: Path) -> None:
+    """Say where the results of a run are and how to open them."""
+    report = workdir / "report.html"
+    if report.exists():
+        say(f"Report       {report}")
+        say("             open it in a browser")
+    say(f"TensorBoard  {workdir}")
+    say(f"             tensorboard --logdir {workdir}")
+    if importlib.util.find_spec("tensorboard") is None:
+        say("             (not installed here: pip install tensorboard)")
+    subnets = workdir / "subnets"
+    if subnets.is_dir() and any(subnets.iterdir()):
+        first = min(path.name for path in subnets.iterdir() if path.is_dir())
+        say(f"Networks     {subnets}")
+        say(f"             python {subnets / first / 'predict.py'} IMAGE.png")

@@ -1,0 +1,171 @@
+"""The stages of the command line: one entry each, and the options they share."""
+
+import dataclasses
+
+from nas.cli.arguments import Option
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One stage.
+
+    Attributes:
+      name: as typed.
+      text: what it does, in a line.
+      function: `module:function`, imported when the stage is called.
+      options: its own options.
+      takes: what it takes without dashes, for the usage line; empty for nothing.
+      details: the rest of its help text.
+      examples: commands to try.
+      resumes: whether settings of earlier commands in the folder hold.
+    """
+
+    name: str
+    text: str
+    function: str
+    options: tuple[Option, ...] = ()
+    takes: str = ""
+    details: str = ""
+    examples: tuple[str, ...] = ()
+    resumes: bool = False
+
+
+WORKDIR = Option(
+    "workdir", "DIR", "Where the run writes and goes on; runs/<experiment> unless given"
+)
+DATA = Option(
+    "data",
+    "PATH_OR_NAME",
+    "Other data: a folder of images by class, an .npz file, or a name such as digits",
+)
+WHERE = Option(
+    "where",
+    "'macs<=2e6'",
+    "Only architectures for which this holds; may be repeated; none drops earlier ones",
+)
+CONTROLLER = Option(
+    "controller", "NAME", "Who searches, such as nsga2 or random, with its defaults"
+)
+INIT = Option(
+    "init",
+    "FILE",
+    "Start from weights.safetensors of a trained largest subnet",
+)
+PROCESSES = (
+    Option("coordinator", "HOST:PORT", "Several processes: where process 0 listens"),
+    Option("num-processes", "N", "Several processes: how many there are"),
+    Option("process-id", "I", "Several processes: which one this is, from 0"),
+)
+_EXPERIMENT = "[EXPERIMENT | WORKDIR]"
+_SETTINGS = (
+    "Every setting of the experiment is an option as well: --training.steps 3000. "
+    "The list is in: nas {stage} EXPERIMENT --help"
+)
+
+STAGES = (
+    Stage(
+        "run",
+        "Train, search, measure the front again, export it. The whole job",
+        "nas.cli.work:run",
+        (WORKDIR, DATA, WHERE, CONTROLLER, INIT, *PROCESSES),
+        _EXPERIMENT,
+        "Stopped at any point, the same command goes on where it was and ends with the "
+        f"same result; when all is done it says so. {_SETTINGS}",
+        (
+            "nas run digits_cells",
+            "nas run vit_tiny --data ./photos",
+            "nas run digits_cells --where 'macs<=3e5' --workdir runs/small",
+        ),
+    ),
+    Stage(
+        "train",
+        "Train the supernet only",
+        "nas.cli.work:train",
+        (WORKDIR, DATA, WHERE, CONTROLLER, INIT, *PROCESSES),
+        _EXPERIMENT,
+        f"A run that was stopped goes on. {_SETTINGS}",
+        ("nas train digits_cells --training.steps 4000 --workdir runs/longer",),
+    ),
+    Stage(
+        "search",
+        "Search a trained supernet; again and again if you like",
+        "nas.cli.work:search",
+        (WORKDIR, WHERE, CONTROLLER, *PROCESSES),
+        _EXPERIMENT,
+        "Another controller, budget or constraint is a new search that knows what the "
+        "ones before it evaluated; front.json is of the latest. Settings of the "
+        f"earlier commands hold until given anew. {_SETTINGS}",
+        (
+            "nas search runs/digits_cells --controller random",
+            "nas search digits_cells --where 'macs<=3e5' --search.evaluations 500",
+        ),
+        resumes=True,
+    ),
+    Stage(
+        "export",
+        "Write members of the front as networks of their own",
+        "nas.cli.work:export",
+        (
+            WORKDIR,
+            Option(
+                "pick", "WHICH", "all, knee, best, or an id of the front; all if absent"
+            ),
+            Option("onnx", "", "Convert to ONNX too, in an environment of its own"),
+            *PROCESSES,
+        ),
+        _EXPERIMENT,
+        "Each folder under subnets/ has the weights, programs that take raw images, "
+        "predict.py that needs none of this, and the proof that all compute what the "
+        "supernet does.",
+        ("nas export runs/digits_cells --pick knee",),
+        resumes=True,
+    ),
+    Stage(
+        "finetune",
+        "Train a member of the front on, and beside it from scratch",
+        "nas.cli.work:finetune",
+        (
+            WORKDIR,
+            Option("subnet", "ID", "Which member: an id of the front"),
+            Option("also-scratch", "", "Train it from scratch as well, to compare"),
+            *PROCESSES,
+        ),
+        _EXPERIMENT,
+        f"The result is in the subnet's card.json and in report.html. {_SETTINGS}",
+        ("nas finetune runs/digits_cells --subnet ID --also-scratch",),
+        resumes=True,
+    ),
+    Stage(
+        "profile",
+        "Say how large, how long and how much memory, before anything runs",
+        "nas.cli.work:profile",
+        (DATA, WHERE, CONTROLLER, *PROCESSES),
+        "EXPERIMENT",
+        f"Nothing is written. {_SETTINGS}",
+        ("nas profile cifar10_cells --data.root ./data --where 'macs<=2e7'",),
+    ),
+    Stage(
+        "spaces",
+        "List the search spaces",
+        "nas.cli.lists:spaces",
+        details="Off a terminal each line has a name, a tab and a text.",
+    ),
+    Stage(
+        "experiments",
+        "List the experiments that come with this package",
+        "nas.cli.lists:experiments",
+        details="Off a terminal each line has a name, a tab and a text.",
+    ),
+    Stage(
+        "doctor",
+        "Say what this machine has, and what is wrong with it",
+        "nas.cli.lists:doctor",
+        details="Off a terminal each line has a name, a tab and a text. The exit "
+        "status is 1 if something is wrong.",
+    ),
+)
+
+
+def stage_by_name() -> dict[str, Stage]:
+    """Index the stages by name."""
+    return {stage.name: stage for stage in STAGES}

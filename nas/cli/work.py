@@ -1,0 +1,203 @@
+"""The stages that carry out an experiment, or a part of it."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.cli.arguments import Arguments
+from nas.cli.output import print_front, print_pairs, print_places, say
+from nas.cli.session import Session, load_session
+from nas.cli.stages import Stage
+from nas.errors import UserError
+
+if TYPE_CHECKING:
+    from nas.run import Run
+    from nas.stages.front import Member
+
+
+def run(stage: Stage, arguments: Arguments) -> int:
+    """Train, search, measure the front again, export it, report."""
+    session = _start(stage, arguments)
+    with session.open(_tell) as work:
+        members = _finished(work)
+        if members is not None:
+            _tell(f"This run is done, nothing is left to do: {_short(session.workdir)}")
+        else:
+            _outdate(work)
+            work.train(arguments.one("init"))
+            work.search()
+            work.front()
+            members = work.export()
+            _report(work)
+    _show(session, members)
+    return 0
+
+
+def train(stage: Stage, arguments: Arguments) -> int:
+    """Train the supernet."""
+    session = _start(stage, arguments)
+    with session.open(_tell) as work:
+        work.train(arguments.one("init"))
+    _tell(f"Next: nas search {_short(session.workdir)}")
+    return 0
+
+
+def search(stage: Stage, arguments: Arguments) -> int:
+    """Search the trained supernet and measure the front again."""
+    session = _start(stage, arguments)
+    with session.open(_tell) as work:
+        _outdate(work)
+        work.search()
+        members = work.front()
+        _drop_subnets(work, members)
+        _report(work)
+    _show(session, members)
+    _tell(f"Next: nas export {_short(session.workdir)}")
+    return 0
+
+
+def export(stage: Stage, arguments: Arguments) -> int:
+    """Export members of the front, and convert them if that is asked for."""
+    session = _start(stage, arguments)
+    with session.open(_tell) as work:
+        members = work.export(arguments.one("pick") or "all")
+        if arguments.flag("onnx"):
+            from nas.export.onnx import convert_to_onnx
+
+            for member in members:
+                convert_to_onnx(_subnet(work, member.id))
+        _report(work)
+    _show(session, members)
+    return 0
+
+
+def finetune(stage: Stage, arguments: Arguments) -> int:
+    """Train a member of the front on."""
+    chosen = arguments.one("subnet")
+    if chosen is None:
+        raise UserError(
+            "Which subnet? Give --subnet ID with an id of front.json, the first column "
+            "of the table that nas run ends with."
+        )
+    session = _start(stage, arguments)
+    from nas.stages.finetune import finetune as train_on
+
+    with session.open(_tell) as work:
+        train_on(work, chosen, also_scratch=arguments.flag("also-scratch"))
+        _report(work)
+    print_places(session.workdir)
+    return 0
+
+
+def profile(stage: Stage, arguments: Arguments) -> int:
+    """Say what an experiment would need, without running it."""
+    session = _start(stage, arguments)
+    from nas.run import Run
+    from nas.stages.profile import profile as measure
+
+    found = measure(Run(session.experiment, None, _tell))
+    print_pairs(f"Profile of {session.experiment.name}", found)
+    return 0
+
+
+def _start(stage: Stage, arguments: Arguments) -> Session:
+    """Join the other processes, keep compiled programs, load the experiment."""
+    from nas.runtime import compilation_cache, processes
+
+    # Before anything that could use a device, such as a user's file.
+    processes.initialize_distributed(
+        arguments.one("coordinator"),
+        arguments.one("num-processes"),  # pyright: ignore[reportArgumentType]
+        arguments.one("process-id"),  # pyright: ignore[reportArgumentType]
+    )
+    compilation_cache.enable()
+    return load_session(arguments, stage.options, stage.resumes, _tell)
+
+
+def _tell(message: str) -> None:
+    """Say something once, however many processes there are."""
+    from nas.runtime.processes import is_main
+
+    if is_main():
+        say(message)
+
+
+def _finished(work: "Run") -> "Sequence[Member] | None":
+    """Give the front if every file of the whole job is there and of these settings.
+
+    The report is written last, and removed first when something is done anew.
+    """
+    from nas.experiment import to_json
+    from nas.stages.front import read_front
+
+    folder = work.workdir
+    if folder is None or not folder.report.exists() or not folder.front.exists():
+        return None
+    if _latest_search(folder.checkpoints) != to_json(work.experiment.search):
+        return None
+    members = read_front(work)
+    written = {path.name for path in folder.subnets.glob("*") if path.is_dir()}
+    complete = written == {member.id for member in members}
+    return members if complete and len(members) <= work.experiment.export.most else None
+
+
+def _latest_search(checkpoints: Path) -> Any:
+    """Read the settings of the search that was begun last, None if there is none."""
+    from nas.stages.search import SETTINGS, search_folders
+
+    folders = search_folders(checkpoints)
+    if not folders:
+        return None
+    return json.loads((folders[-1] / SETTINGS).read_text(encoding="utf-8"))["search"]
+
+
+def _outdate(work: "Run") -> None:
+    """Remove the page that would say something else than the folder."""
+    from nas.runtime.processes import is_main
+
+    if work.workdir is not None and is_main():
+        work.workdir.report.unlink(missing_ok=True)
+
+
+def _drop_subnets(work: "Run", members: "Sequence[Member]") -> None:
+    """Remove exported subnets that are not on the front any more."""
+    from nas.runtime.processes import is_main
+
+    if work.workdir is None or not is_main():
+        return
+    wanted = {member.id for member in members}
+    for folder in work.workdir.subnets.glob("*"):
+        if folder.is_dir() and folder.name not in wanted:
+            shutil.rmtree(folder)
+
+
+def _subnet(work: "Run", subnet_id: str) -> Path:
+    if work.workdir is None:
+        raise UserError("Nothing was exported: there is no workdir.")
+    return work.workdir.subnet(subnet_id)
+
+
+def _report(work: "Run") -> None:
+    from nas.report import write_report
+    from nas.runtime.processes import is_main
+
+    if work.workdir is not None and is_main():
+        write_report(work.workdir.path)
+
+
+def _show(session: Session, members: "Sequence[Member]") -> None:
+    from nas.runtime.processes import is_main
+
+    if is_main():
+        print_front(members, f"The front of {session.experiment.name}, report split")
+        print_places(session.workdir)
+
+
+def _short(path: Path) -> str:
+    """Write a path as one would type it here."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
