@@ -161,7 +161,7 @@ class ElasticSupernet(Supernet):
         graphdef, abstract = self._abstract
         given = flatten(params) | flatten(stats)
         leaves = []
-        for path, variable in abstract.flat_state():
+        for path, variable in nnx.to_flat_state(abstract):
             name = tuple(map(str, path))
             if name in given:
                 value = given[name]
@@ -170,7 +170,7 @@ class ElasticSupernet(Supernet):
                 leaf = variable.get_value()
                 value = jnp.zeros(leaf.shape, leaf.dtype)
             leaves.append((path, variable.replace(value)))
-        return nnx.merge(graphdef, nnx.State.from_flat_path(dict(leaves)))
+        return nnx.merge(graphdef, nnx.from_flat_state(dict(leaves)))
 
     @functools.cached_property
     def _abstract(self) -> tuple[Any, Any]:
@@ -184,7 +184,7 @@ class ElasticSupernet(Supernet):
         _, state = self._abstract
         weights: dict[Path, Any] = {}
         stats: dict[Path, Any] = {}
-        for path, variable in state.flat_state():
+        for path, variable in nnx.to_flat_state(state):
             into = weights if issubclass(variable.type, nnx.Param) else stats
             into[tuple(map(str, path))] = variable
         return weights, stats
@@ -235,7 +235,7 @@ class ElasticSupernet(Supernet):
             rank = len(variable.get_value().shape)
             length, names, presence = self._scopes_of(path)
             mask = self._stacked_mask(arch, spec.axes, length, names)
-            mask = jnp.ones((1,) * rank) if mask is None else mask
+            mask = jnp.ones((1,) * rank, jnp.float32) if mask is None else mask
             for axis in presence:
                 exists = mask_of((axis,), {name: arch[name] for name in axis.names})
                 mask = mask * broadcast_to_rank(jnp.asarray(exists), rank)
@@ -342,7 +342,7 @@ class ElasticSupernet(Supernet):
 def _values(state: Any) -> dict[Path, Any]:
     return {
         tuple(map(str, path)): variable.get_value()
-        for path, variable in state.flat_state()
+        for path, variable in nnx.to_flat_state(state)
     }
 
 

@@ -25,7 +25,9 @@ def load_weights(module: nnx.Module, extracted: Mapping[str, Any]) -> nnx.Module
     """
     given = {**flatten(extracted["params"]), **flatten(extracted.get("stats") or {})}
     state = nnx.state(module, (nnx.Param, nnx.BatchStat))
-    expected = {tuple(map(str, p)): variable for p, variable in state.flat_state()}
+    expected = {
+        tuple(map(str, p)): variable for p, variable in nnx.to_flat_state(state)
+    }
     needed = {
         path
         for path, variable in expected.items()
@@ -45,10 +47,10 @@ def load_weights(module: nnx.Module, extracted: Mapping[str, Any]) -> nnx.Module
         )
     flat = {
         path: variable.replace(given[tuple(map(str, path))])
-        for path, variable in state.flat_state()
+        for path, variable in nnx.to_flat_state(state)
         if tuple(map(str, path)) in given
     }
-    nnx.update(module, nnx.State.from_flat_path(flat))
+    nnx.update(module, nnx.from_flat_state(flat))
     return module
 
 
@@ -59,7 +61,7 @@ def read_weights(module: nnx.Module) -> dict[str, Any]:
         result[name] = unflatten(
             {
                 tuple(map(str, path)): variable.get_value()
-                for path, variable in nnx.state(module, kind).flat_state()
+                for path, variable in nnx.to_flat_state(nnx.state(module, kind))
             }
         )
     return result

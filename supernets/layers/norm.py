@@ -1,5 +1,6 @@
 """Normalisation over elastic widths."""
 
+import functools
 from collections.abc import Mapping
 
 import jax
@@ -120,17 +121,19 @@ class ElasticLayerNorm(nnx.Module):
         Returns:
           `[T, n]`.
         """
+        # Accelerators would round the operands of a product to fewer bits.
+        product = functools.partial(jnp.matmul, precision="highest")
         sizes = members.sum(1)
-        mean = (x @ members.T) / sizes[None]  # [T, K]
+        mean = product(x, members.T) / sizes[None]  # [T, K]
         # The variance is taken about a value near every mean (the mean itself when
         # there is one width), so that squares do not cancel.
         centre = (mean * weights[None]).sum(1, keepdims=True) / weights.sum()
         offset = mean - centre
-        spread = jnp.square(x - centre) @ members.T / sizes[None]
+        spread = product(jnp.square(x - centre), members.T) / sizes[None]
         var = jnp.maximum(spread - jnp.square(offset), 0)
         inverse = jax.lax.rsqrt(var + self.epsilon) * weights[None]  # [T, K]
-        factor = inverse @ members  # [T, n]
-        shift = (inverse * offset) @ members
+        factor = product(inverse, members)  # [T, n]
+        shift = product(inverse * offset, members)
         scale = self.scale[...].astype(x.dtype)[None]
-        bias = self.bias[...].astype(x.dtype) * (weights @ members)
+        bias = self.bias[...].astype(x.dtype) * product(weights, members)
         return ((x - centre) * factor - shift) * scale + bias[None]
