@@ -20,6 +20,7 @@ from supernets.axis import Axis
 from supernets.base import Outputs
 from supernets.elastic import ElasticSupernet, Path, Scope
 from supernets.layers.convolution import ElasticConvolution
+from supernets.layers.drawing import HE, initializer
 from supernets.layers.linear import ElasticLinear
 from supernets.layers.mixed_operation import AveragePool, Identity, MixedOperation, Zero
 from supernets.layers.mode import Mode
@@ -293,6 +294,7 @@ class _SubnetConvolution(nnx.Module):
             strides=stride,
             padding=((pad, pad), (pad, pad)),
             use_bias=False,
+            kernel_init=initializer(HE),
             rngs=rngs,
         )
         self.norm = _batch_norm(outputs, affine, rngs)
@@ -347,7 +349,14 @@ class _SubnetReduction(nnx.Module):
         outputs = 2 * inputs
         self.first = _SubnetConvolution(inputs, outputs, 3, affine, rngs, stride=2)
         self.second = _SubnetConvolution(outputs, outputs, 3, affine, rngs)
-        self.shortcut = nnx.Conv(inputs, outputs, (1, 1), use_bias=False, rngs=rngs)
+        self.shortcut = nnx.Conv(
+            inputs,
+            outputs,
+            (1, 1),
+            use_bias=False,
+            kernel_init=initializer(HE),
+            rngs=rngs,
+        )
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return self.second(self.first(x)) + self.shortcut(_halve(x))
@@ -374,6 +383,7 @@ class Subnet(nnx.Module):
             (3, 3),
             padding=((1, 1), (1, 1)),
             use_bias=False,
+            kernel_init=initializer(HE),
             rngs=rngs,
         )
         self.stem_norm = _batch_norm(widths[0], True, rngs)
@@ -391,7 +401,9 @@ class Subnet(nnx.Module):
         self.reduction_1 = _SubnetReduction(widths[0], affine, rngs)
         self.reduction_2 = _SubnetReduction(widths[1], affine, rngs)
         self.last_norm = _batch_norm(widths[-1], True, rngs)
-        self.classifier = nnx.Linear(widths[-1], supernet.num_classes, rngs=rngs)
+        self.classifier = nnx.Linear(
+            widths[-1], supernet.num_classes, kernel_init=initializer(), rngs=rngs
+        )
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map `[B, H, W, C]` normalised images to `[B, num_classes]` logits."""

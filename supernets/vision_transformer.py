@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
@@ -23,6 +22,7 @@ from supernets.cost import Term
 from supernets.elastic import ElasticSupernet, Path, Scope
 from supernets.layers.attention import ElasticAttention, attend
 from supernets.layers.depth import scan_to_depth
+from supernets.layers.drawing import draw, initializer
 from supernets.layers.linear import ElasticLinear
 from supernets.layers.mode import Mode
 from supernets.layers.norm import ElasticLayerNorm
@@ -250,8 +250,8 @@ def _attend(query: jax.Array, key: jax.Array, value: jax.Array, **_: Any) -> jax
 
 class _SubnetMLP(nnx.Module):
     def __init__(self, width: int, hidden: int, rngs: nnx.Rngs) -> None:
-        self.up = nnx.Linear(width, hidden, rngs=rngs)
-        self.down = nnx.Linear(hidden, width, rngs=rngs)
+        self.up = nnx.Linear(width, hidden, kernel_init=initializer(), rngs=rngs)
+        self.down = nnx.Linear(hidden, width, kernel_init=initializer(), rngs=rngs)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return self.down(jax.nn.gelu(self.up(x), approximate=False))
@@ -268,6 +268,7 @@ class _SubnetBlock(nnx.Module):
             qkv_features=heads * head_size,
             decode=False,
             attention_fn=_attend,
+            kernel_init=initializer(),
             rngs=rngs,
         )
         self.mlp_norm = _layer_norm(width, rngs)
@@ -305,9 +306,12 @@ class Subnet(nnx.Module):
             patch,
             strides=patch,
             padding="VALID",
+            kernel_init=initializer(),
             rngs=rngs,
         )
-        self.position = nnx.Param(jnp.zeros((supernet.num_patches, width)))
+        self.position = nnx.Param(
+            draw(rngs, (supernet.num_patches, width), 1, gain=0.02**2)
+        )
         self.blocks = nnx.List(
             [
                 _SubnetBlock(
@@ -321,7 +325,9 @@ class Subnet(nnx.Module):
             ]
         )
         self.norm = _layer_norm(width, rngs)
-        self.classifier = nnx.Linear(width, supernet.num_classes, rngs=rngs)
+        self.classifier = nnx.Linear(
+            width, supernet.num_classes, kernel_init=initializer(), rngs=rngs
+        )
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map `[B, H, W, C]` normalised images to `[B, num_classes]` logits."""

@@ -111,7 +111,7 @@ class Evaluator:
             self._one(
                 params,
                 allowed,
-                jnp.asarray(genotype),
+                genotype,
                 split.images,
                 split.labels,
                 indices,
@@ -136,7 +136,7 @@ class Evaluator:
         Returns:
           A tree of statistics; empty if the network has none.
         """
-        genotype = jnp.asarray(genotype, jnp.int32)
+        genotype = np.asarray(genotype, np.int32)
         return self._stats(params, allowed, genotype, self.calibration_images)
 
     def _calibrate(

@@ -48,13 +48,14 @@ def checked_tables(partition: Partition, space: SearchSpace) -> np.ndarray:
     probes = np.asarray(space.sample(jax.random.key(0), 512))
     if space.size <= 4096:
         probes = space.enumerate()
-    homes = np.asarray(_allowed(tables, probes)).sum(-1)
+    columns = np.arange(space.num_decisions)
+    homes = sum(table[columns, probes].all(-1).astype(int) for table in tables)
     if (homes != 1).any():
         worst = probes[int(np.argmax(homes != 1))]
         raise UserError(
             f"partition: architecture {space.decode(worst)} is allowed in "
-            f"{int(homes[np.argmax(homes != 1)])} sub-supernets of {len(tables)}; every "
-            "architecture must be allowed in exactly one."
+            f"{int(homes[np.argmax(homes != 1)])} sub-supernets of {len(tables)}; "
+            "every architecture must be allowed in exactly one."
         )
     return tables
 
@@ -69,11 +70,5 @@ def assign(tables: jax.Array, genotype: jax.Array) -> jax.Array:
     Returns:
       `int32[]`, the index of the sub-supernet.
     """
-    return jnp.argmax(_allowed(tables, genotype)).astype(jnp.int32)
-
-
-def _allowed(tables: jax.Array | np.ndarray, genotypes: jax.Array) -> jax.Array:
-    """Say in which sub-supernets genotypes `[.., D]` are allowed: `bool[.., S]`."""
     columns = jnp.arange(tables.shape[1])
-    rows = [jnp.asarray(table)[columns, genotypes].all(-1) for table in tables]
-    return jnp.stack(rows, axis=-1)
+    return jnp.argmax(tables[:, columns, genotype].all(-1)).astype(jnp.int32)

@@ -29,7 +29,15 @@ State = dict[str, Any]
 Arrays = dict[str, dict[str, jax.Array]]
 
 # What is random, each with a stream of its own.
-ROLES = ("init", "order", "augment", "strategy", "search", "calibration")
+ROLES = (
+    "init",
+    "order",
+    "augment",
+    "strategy",
+    "search",
+    "calibration",
+    "standalone",
+)
 
 
 def role_key(seed: int, role: str, step: int | jax.Array = 0) -> jax.Array:
@@ -93,7 +101,8 @@ class TrainStep:
                 "bad_genotype": jnp.zeros((space.num_decisions,), jnp.int32),
             }
 
-        parts = [jax.jit(one, static_argnums=0)(s) for s in range(len(allowed))]
+        # Not compiled as a whole: XLA takes long over many random draws in one program.
+        parts = [one(s) for s in range(len(allowed))]
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
         return stacked | {
             "step": jnp.int32(0),

@@ -13,6 +13,7 @@ from flax import nnx
 
 from search_spaces import Choice
 from supernets.axis import Axes, Spec, Width, masked, width_of
+from supernets.layers.drawing import draw
 from supernets.layers.precision import at_least_float32
 
 
@@ -51,12 +52,10 @@ class _Projection(nnx.Module):
         axes: Axes,
         inputs: int,
         positions: int,
-        key: jax.Array,
+        rngs: nnx.Rngs,
     ) -> None:
-        init = nnx.initializers.lecun_uniform()
         fan_in = math.prod(shape[:inputs])
-        flat = init(key, (fan_in, math.prod(shape[inputs:])), jnp.float32)
-        self.kernel = nnx.Param(flat.reshape(shape), spec=Spec(axes, positions))
+        self.kernel = nnx.Param(draw(rngs, shape, fan_in), spec=Spec(axes, positions))
         self.bias = nnx.Param(
             jnp.zeros(shape[inputs:], jnp.float32), spec=Spec(axes[inputs:])
         )
@@ -101,10 +100,10 @@ class ElasticAttention(nnx.Module):
         num_heads, head_axis = width_of(heads)
         inward = (num, num_heads, head_size), (axis, head_axis, None), 1
         outward = (num_heads, head_size, num), (head_axis, None, axis), 2
-        self.query = _Projection(*inward, positions, rngs.params())
-        self.key = _Projection(*inward, positions, rngs.params())
-        self.value = _Projection(*inward, positions, rngs.params())
-        self.out = _Projection(*outward, positions, rngs.params())
+        self.query = _Projection(*inward, positions, rngs)
+        self.key = _Projection(*inward, positions, rngs)
+        self.value = _Projection(*inward, positions, rngs)
+        self.out = _Projection(*outward, positions, rngs)
         self.causal = causal
 
     def __call__(self, x: jax.Array, choices: Mapping[str, Choice]) -> jax.Array:

@@ -10,11 +10,11 @@ import math
 from collections.abc import Mapping
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
 from search_spaces import Choice
 from supernets.axis import Spec, Width, masked, width_of
+from supernets.layers.drawing import HE, draw
 
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 
@@ -135,7 +135,7 @@ class ElasticConvolution(nnx.Module):
         num_out, out_axis = width_of(outputs)
         shape = (kernel_size, kernel_size, num_in, num_out)
         self.kernel = nnx.Param(
-            nnx.initializers.he_uniform()(rngs.params(), shape, jnp.float32),
+            draw(rngs, shape, kernel_size**2 * num_in, gain=HE),
             spec=Spec((None, None, in_axis, out_axis), positions),
         )
         self.stride = stride

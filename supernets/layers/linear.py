@@ -9,6 +9,7 @@ from flax import nnx
 
 from search_spaces import Choice
 from supernets.axis import Spec, Width, masked, width_of
+from supernets.layers.drawing import draw
 
 
 class ElasticLinear(nnx.Module):
@@ -35,9 +36,8 @@ class ElasticLinear(nnx.Module):
         """
         num_in, in_axis = width_of(inputs)
         num_out, out_axis = width_of(outputs)
-        init = nnx.initializers.lecun_uniform()
         self.kernel = nnx.Param(
-            init(rngs.params(), (num_in, num_out), jnp.float32),
+            draw(rngs, (num_in, num_out), num_in),
             spec=Spec((in_axis, out_axis), positions),
         )
         self.bias = nnx.Param(

@@ -8,6 +8,7 @@ from flax import nnx
 
 from search_spaces import Choice
 from supernets.axis import Spec, Width, masked, width_of
+from supernets.layers.drawing import draw
 
 
 class PatchEmbedding(nnx.Module):
@@ -30,7 +31,7 @@ class PatchEmbedding(nnx.Module):
         patch_size: int,
         rngs: nnx.Rngs,
     ) -> None:
-        """Draw the kernel from LeCun's uniform distribution, positions from N(0, 0.02^2).
+        """Draw the kernel from LeCun's uniform distribution, positions at 0.02.
 
         Args:
           image_shape: `(H, W, C)`.
@@ -41,16 +42,14 @@ class PatchEmbedding(nnx.Module):
         num, axis = width_of(width)
         h, w, channels = image_shape
         num_patches = (h // patch_size) * (w // patch_size)
-        init = nnx.initializers.lecun_uniform()
         shape = (patch_size, patch_size, channels, num)
         self.kernel = nnx.Param(
-            init(rngs.params(), shape, jnp.float32),
+            draw(rngs, shape, patch_size**2 * channels),
             spec=Spec((None, None, None, axis), num_patches),
         )
         self.bias = nnx.Param(jnp.zeros((num,), jnp.float32), spec=Spec((axis,)))
-        position = nnx.initializers.normal(0.02)
         self.position = nnx.Param(
-            position(rngs.params(), (num_patches, num), jnp.float32),
+            draw(rngs, (num_patches, num), 1, gain=0.02**2),
             spec=Spec((None, axis)),
         )
 
