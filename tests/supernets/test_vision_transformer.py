@@ -43,22 +43,22 @@ def test_published_sizes():
 
 
 def test_tokens_beyond_the_width_are_exactly_zero():
-    params = SUPERNET.init(jax.random.key(1))
+    params = jax.jit(SUPERNET.init)(jax.random.key(1))
     arch = Architecture.hard(SPACE, SUPERNET.smallest())
     x = jax.random.normal(jax.random.key(2), (2, *SUPERNET.image_shape))
-    features = SUPERNET.apply(params, None, arch, x).features
+    features = jax.jit(SUPERNET.apply)(params, None, arch, x).features
     assert features.shape == (2, 8)
     assert not features[:, 4:].any()
     assert features[:, :4].any()
 
 
 def test_half_precision_is_near_single():
-    params = SUPERNET.init(jax.random.key(1))
+    params = jax.jit(SUPERNET.init)(jax.random.key(1))
     x = jax.random.normal(jax.random.key(2), (2, *SUPERNET.image_shape))
     arch = Architecture.hard(SPACE, SUPERNET.largest())
     half = SUPERNET.with_precision("bfloat16")
-    single = SUPERNET.apply(params, None, arch, x).logits
-    found = half.apply(params, None, arch, x).logits
+    single = jax.jit(SUPERNET.apply)(params, None, arch, x).logits
+    found = jax.jit(half.apply)(params, None, arch, x).logits
     assert found.dtype == jnp.float32
     assert 0 < jnp.abs(found - single).max() < 0.05 * jnp.abs(single).max()
 
@@ -104,7 +104,7 @@ def test_what_makes_no_network_is_refused(change, message):
 
 
 def test_weights_of_another_architecture_do_not_load():
-    params = SUPERNET.init(jax.random.key(1))
+    params = jax.jit(SUPERNET.init)(jax.random.key(1))
     extracted = SUPERNET.extract(params, None, SUPERNET.smallest())
     with pytest.raises(ValueError, match=r"blocks/1/.* is missing"):
         load_weights(SUPERNET.subnet(SUPERNET.largest()), extracted)
