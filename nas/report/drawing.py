@@ -176,7 +176,8 @@ def _graph(
         for name in ABSENT
         if name in used
     ]
-    axes.legend(handles=handles, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    figure = axes.figure
+    figure.legend(handles=handles, loc="outside right center")
     axes.set_xlim(-0.25, len(nodes) - 0.75)
     axes.set_ylim(low - 0.25, top + 0.25)
     axes.set_aspect("equal")

@@ -32,6 +32,8 @@ LABELS = {
 }
 # More dots than these become an image inside the figure.
 MOST_VECTOR_DOTS = 2000
+# The vertical axis shows at least this share of what was evaluated.
+SEEN = 0.85
 
 Columns = Mapping[str, np.ndarray]
 """`{"error": float[N], "nll": .., "macs": .., ..}`."""
@@ -49,6 +51,8 @@ class Points:
       colour: any of matplotlib's.
       marker: one of matplotlib's.
       line: of matplotlib's line styles; empty draws no line.
+      fits: whether the vertical axis reaches all of them. Otherwise only the best is
+        sure to be seen, and what is worse than fits is marked at the upper edge.
     """
 
     label: str
@@ -58,6 +62,7 @@ class Points:
     colour: str = BLUE
     marker: str = "o"
     line: str = "-"
+    fits: bool = True
 
 
 @styled
@@ -68,6 +73,7 @@ def front_figure(
     cost: str = "macs",
     qualities: Sequence[str] = ("error", "nll"),
     size: tuple[float, float] = (8.6, 3.7),
+    best_line: bool = True,
 ) -> Figure:
     """Draw the front against a cost, one panel for each measure of quality.
 
@@ -78,20 +84,23 @@ def front_figure(
       cost: the column of the horizontal axis.
       qualities: the columns of the vertical axes.
       size: width and height in inches.
+      best_line: whether to draw the best that was evaluated at each cost.
 
     Returns:
       The figure.
     """
     figure = new_figure(*size)
+    shown = [*([members] if members else []), *overlays]
     for place, quality in enumerate(qualities):
         axes = figure.add_subplot(1, len(qualities), place + 1)
         axes.set_xlabel(LABELS.get(cost, cost))
         axes.set_ylabel(LABELS.get(quality, quality))
-        shown = [*overlays, *([members] if members else [])]
+        for depth, points in enumerate(shown):
+            _draw(axes, points, cost, quality, 5.0 - 0.1 * depth)
         if evaluated is not None and len(evaluated[cost]):
             _draw_evaluated(axes, evaluated, cost, quality)
-        for points in shown:
-            _draw(axes, points, cost, quality)
+            if best_line:
+                _draw_best(axes, evaluated, cost, quality)
         costs = [p.columns[cost] for p in shown]
         if evaluated is not None:
             costs.append(evaluated[cost])
@@ -100,7 +109,8 @@ def front_figure(
         if quality == "error":
             percent_axis(axes)
         _zoom(axes, evaluated, shown, quality)
-    _legend(figure, len(qualities))
+        _mark_hidden(axes, evaluated, shown, cost, quality)
+    _legend(figure)
     return figure
 
 
@@ -147,6 +157,10 @@ def _draw_evaluated(axes: Axes, evaluated: Columns, cost: str, quality: str) -> 
         label=f"evaluated in the search ({len(x)}; search split)",
         gid=f"evaluated-{quality}",
     )
+
+
+def _draw_best(axes: Axes, evaluated: Columns, cost: str, quality: str) -> None:
+    x, y = evaluated[cost], evaluated[quality]
     best = front_indices(np.stack([x, y], axis=1))
     best = best[np.argsort(x[best], kind="stable")]
     axes.step(
@@ -161,7 +175,7 @@ def _draw_evaluated(axes: Axes, evaluated: Columns, cost: str, quality: str) -> 
     )
 
 
-def _draw(axes: Axes, points: Points, cost: str, quality: str) -> None:
+def _draw(axes: Axes, points: Points, cost: str, quality: str, depth: float) -> None:
     x, y = points.columns[cost], points.columns[quality]
     spread = None
     if quality == "error" and points.intervals is not None:
@@ -180,19 +194,23 @@ def _draw(axes: Axes, points: Points, cost: str, quality: str) -> None:
         markeredgecolor="white",
         markeredgewidth=0.7,
         label=points.label,
-        zorder=4,
+        zorder=depth,
         linewidth=1.5,
     )
     for bars in drawn[2]:
         bars.set_alpha(0.55)
+    middle = (x.min() + x.max()) / 2
     for name, at, value in zip(points.names, x, y, strict=False):
+        left = at > middle
         axes.annotate(
             name,
             (at, value),
-            xytext=(5, 5),
+            xytext=(-6 if left else 6, 5),
+            ha="right" if left else "left",
             textcoords="offset points",
             fontsize=7.5,
             color=points.colour,
+            annotation_clip=True,
         )
 
 
@@ -200,41 +218,72 @@ def _zoom(
     axes: Axes, evaluated: Columns | None, shown: Sequence[Points], quality: str
 ) -> None:
     """Leave out of sight the worst of what was evaluated, if it would hide the rest."""
-    values = [p.columns[quality] for p in shown]
-    if quality == "error":
-        values += [p.intervals.ravel() for p in shown if p.intervals is not None]
+    values = [np.zeros(0)]
+    for points in shown:
+        column = points.columns[quality]
+        best = slice(None) if points.fits else [int(column.argmin())]
+        values.append(column[best])
+        if quality == "error" and points.intervals is not None:
+            values.append(points.intervals[best].ravel())
     if evaluated is not None and len(evaluated[quality]):
-        values.append(np.quantile(evaluated[quality], [0.0, 0.9]))
-    finite = np.concatenate([*values, np.zeros(0)])
+        values.append(np.quantile(evaluated[quality], [0.0, SEEN]))
+    finite = np.concatenate(values)
     finite = finite[np.isfinite(finite)]
     if not len(finite) or finite.min() == finite.max():
         return
     low, high = float(finite.min()), float(finite.max())
     pad = 0.07 * (high - low)
     axes.set_ylim(max(0.0, low - pad), high + pad)
-    hidden = 0
-    if evaluated is not None:
-        hidden = int((evaluated[quality] > high + pad).sum())
+
+
+def _mark_hidden(
+    axes: Axes,
+    evaluated: Columns | None,
+    shown: Sequence[Points],
+    cost: str,
+    quality: str,
+) -> None:
+    """Say what is above the upper edge: how many, and which of the points."""
+    top, place = axes.get_ylim()[1], 0
+    for points in shown:
+        names = points.names or ("",) * len(points.columns[cost])
+        for name, x, y in zip(
+            names, points.columns[cost], points.columns[quality], strict=True
+        ):
+            if y > top:
+                value = f"{100 * y:.0f} %" if quality == "error" else f"{y:.2g}"
+                axes.annotate(
+                    f"\N{BLACK UP-POINTING TRIANGLE} {name} {value}",
+                    (x, 1.0),
+                    xycoords=("data", "axes fraction"),
+                    xytext=(-3, -2 - 11 * place),
+                    textcoords="offset points",
+                    va="top",
+                    fontsize=8,
+                    color=points.colour,
+                )
+                place += 1
+    hidden = 0 if evaluated is None else int((evaluated[quality] > top).sum())
     if hidden:
         axes.annotate(
-            f"{hidden} worse above",
-            (0.99, 0.99),
+            f"{hidden} evaluated are worse",
+            (1.0, 1.01),
             xycoords="axes fraction",
             ha="right",
-            va="top",
+            va="bottom",
             fontsize=7.5,
             color=MUTED,
         )
 
 
-def _legend(figure: Figure, num_panels: int) -> None:
+def _legend(figure: Figure) -> None:
     handles, labels = figure.axes[0].get_legend_handles_labels()
     if handles:
         figure.legend(
             handles,
             labels,
             loc="outside upper left",
-            ncols=2 if num_panels > 1 else 1,
+            ncols=2,
             labelcolor=INK,
             handletextpad=0.5,
             columnspacing=1.6,

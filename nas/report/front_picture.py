@@ -23,6 +23,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from nas.errors import UserError
+from nas.evaluation.evaluate import COLUMNS
 from nas.report.front_figure import front_figure, points_of
 from nas.report.style import BLUE, INK, VERMILLION, write_figure
 from nas.runtime.workdir import Workdir, write_json_atomic
@@ -39,7 +40,7 @@ _BASELINE_NUMBER = 1_000_000
 _LOOKS = {
     "front": (BLUE, "o", "-"),
     "random": (VERMILLION, "s", "--"),
-    "uniform": (INK, "D", ":"),
+    "uniform": (INK, "D", ""),
 }
 
 
@@ -78,8 +79,11 @@ def measure_front_picture(run: "Run") -> dict[str, Any]:
             for genotype, row in zip(genotypes, rows, strict=True)
         ]
 
+    evaluated = _evaluated(run, COLUMNS)
     search = dataclasses.replace(
-        run.experiment.search, controller=discover()[BASELINE]()
+        run.experiment.search,
+        controller=discover()[BASELINE](),
+        evaluations=max(len(evaluated["macs"]), 1),
     )
     loop = dataclasses.replace(
         make_loop(run, lambda genotypes: measure("search", genotypes)), search=search
@@ -103,7 +107,7 @@ def measure_front_picture(run: "Run") -> dict[str, Any]:
         "front": [member.to_json() for member in members],
         "random": entries(archive.genotypes[rows]),
         "uniform": entries(uniform_family(run.supernet)),
-        "evaluated": _evaluated(run, loop.columns),
+        "evaluated": evaluated,
     }
 
 
@@ -118,26 +122,43 @@ def front_picture(data: dict[str, Any], quality: str = "error") -> Figure:
       The figure.
     """
     labels = {
-        "front": f"front found by {data['controller']}, "
-        f"{data['evaluations']} evaluations",
-        "random": "front found by random search, as many evaluations",
+        "front": f"found by {data['controller']}, {data['evaluations']} evaluations",
+        "random": "found by random search, as many",
         "uniform": "every decision scaled together by hand",
     }
     shown = []
-    for name in ("uniform", "random", "front"):
+    for name, (colour, marker, line) in _LOOKS.items():
         if not data[name]:
             continue
         points = points_of(
             labels[name],
             [entry["objectives"] for entry in data[name]],
             [entry["interval"] for entry in data[name]],
+            _names(data[name]) if name == "uniform" else (),
         )
-        colour, marker, line = _LOOKS[name]
-        shown.append(
-            dataclasses.replace(points, colour=colour, marker=marker, line=line)
-        )
+        look = {"colour": colour, "marker": marker, "line": line}
+        # The family also holds networks that barely work.
+        shown.append(dataclasses.replace(points, fits=name != "uniform", **look))
     evaluated = {name: np.asarray(v, float) for name, v in data["evaluated"].items()}
-    return front_figure(evaluated, None, shown, qualities=(quality,), size=(7.2, 4.6))
+    return front_figure(
+        evaluated,
+        None,
+        shown,
+        qualities=(quality,),
+        size=(7.2, 4.4),
+        best_line=False,
+    )
+
+
+def _names(family: Sequence[dict[str, Any]]) -> list[str]:
+    """Name networks by their only option, and otherwise the ends by their size."""
+    ends = {0: "smallest", len(family) - 1: "largest"}
+    names = []
+    for place, entry in enumerate(family):
+        options = {str(option) for option in entry["choices"].values()}
+        only = f"all {options.pop()}" if len(options) == 1 else ends.get(place, "")
+        names.append(only)
+    return names
 
 
 def fingerprint(workdir: Workdir) -> str:

@@ -1,5 +1,6 @@
 """Writing HTML in which every text is escaped."""
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from urllib.parse import quote
@@ -55,3 +56,24 @@ def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> Html:
 def bullets(items: Iterable[object]) -> Html:
     """Write a list."""
     return tag("ul", *(tag("li", item) for item in items))
+
+
+def section(identity: str, title: str, *content: object) -> Html:
+    """Write a section with its heading."""
+    return tag("section", tag("h2", title), *content, id=identity)
+
+
+def framed(svg: str, caption: str) -> Html:
+    """Write a figure around an SVG element, with words below it."""
+    words = [tag("figcaption", caption)] if caption else []
+    return tag("figure", Html(svg), *words)
+
+
+def identifier(text: str) -> str:
+    """Make an id of the page out of any text, different for different texts."""
+    return re.sub(r"[^A-Za-z0-9]", lambda m: f"_{ord(m[0]):x}_", text.replace("-", "."))
+
+
+def small(text: object) -> Html:
+    """Write a text that may take several lines of a cell."""
+    return tag("small", text, class_="choices")

@@ -7,7 +7,7 @@ is the same byte for byte while the files are.
 import os
 from pathlib import Path
 
-from nas.report import sections
+from nas.report import members, sections
 from nas.report.html import Html, join, tag
 from nas.report.record import Record, read_record
 from nas.runtime.workdir import Workdir, write_text_atomic
@@ -15,12 +15,14 @@ from nas.runtime.workdir import Workdir, write_text_atomic
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #ffffff; --muted: #5c6570;
   --faint: #c9ced6; --panel: #f5f7f9; --accent: #0067a3; --alarm: #fff3e0;
-  --alarm-edge: #d55e00; }
+  --alarm-edge: #d55e00;
+  --blue: #0072b2; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e9ed; --paper: #14181d;
   --muted: #9aa5b1; --faint: #3c4652; --panel: #1d232a; --accent: #6cb8ea;
-  --alarm: #33261a; --alarm-edge: #e8833a; } }
+  --alarm: #33261a; --alarm-edge: #e8833a;
+  --blue: #3f9fd8; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 62rem; color: var(--ink);
+body { margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 64rem; color: var(--ink);
   background: var(--paper); font: 16px/1.55 system-ui, -apple-system, "Segoe UI",
   Roboto, "DejaVu Sans", sans-serif; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .3rem; }
@@ -41,7 +43,8 @@ table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabul
 th, td { text-align: left; vertical-align: top; padding: .38rem .8rem .38rem 0;
   border-bottom: 1px solid var(--faint); }
 th { color: var(--muted); font-weight: 600; white-space: nowrap; }
-td:first-child { white-space: nowrap; }
+td { white-space: nowrap; }
+.choices { display: block; min-width: 15rem; white-space: normal; }
 code, pre { font: .86em/1.45 ui-monospace, "DejaVu Sans Mono", Menlo, monospace; }
 pre { background: var(--panel); padding: .8rem; overflow-x: auto; }
 .alarm { background: var(--alarm); border-left: 4px solid var(--alarm-edge);
@@ -56,8 +59,8 @@ pre { background: var(--panel); padding: .8rem; overflow-x: auto; }
 """
 
 _PARTS = (
-    sections.front,
-    sections.architectures,
+    members.front,
+    members.architectures,
     sections.search,
     sections.training,
     sections.ranking,

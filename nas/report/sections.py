@@ -1,28 +1,23 @@
-"""The sections of the page: each a function of what a workdir holds."""
+"""The sections of the page around the front, each a function of a record."""
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from nas.report.comparison import comparison_figure, interval_of, measured_runs
 from nas.report.curves import TRAINING, hypervolume_figure, training_figure
-from nas.report.drawing import architecture_figure
-from nas.report.front_figure import front_figure, points_of
 from nas.report.health import alarms
 from nas.report.heat_map import options_figure
-from nas.report.html import Html, bullets, join, link, table, tag
+from nas.report.html import Html, bullets, framed, join, section, small, table, tag
 from nas.report.record import Record, at
 from nas.report.story import (
     WORDS,
     and_list,
-    choices_text,
     settings_text,
     summary,
 )
-from nas.report.style import short, to_inline_svg
+from nas.report.style import to_inline_svg
 
 # Rows of the sampler's heat map; more decisions than these are cut off, and that said.
 MOST_ROWS = 40
@@ -39,79 +34,6 @@ def opening(record: Record) -> Html:
     return join(parts)
 
 
-def front(record: Record) -> Html:
-    """Show the picture and the table of the front."""
-    if not record.front and record.archive is None:
-        return _section("front", "The front", tag("p", "Nothing was searched yet."))
-    evaluated = record.archive.table() if record.archive else None
-    if evaluated is not None:
-        evaluated = {name: v[record.feasible] for name, v in evaluated.items()}
-    members = None
-    measured = [e for e in record.front if {"macs", "error"} <= set(e["objectives"])]
-    if measured:
-        bounds = [e.get("interval") or [e["objectives"]["error"]] * 2 for e in measured]
-        members = points_of(
-            "the front (report split, 95 % interval)",
-            [e["objectives"] for e in measured],
-            bounds,
-        )
-    available = set(evaluated or members.columns if members else evaluated or ())
-    qualities = [q for q in ("error", "nll") if q in available]
-    content = []
-    if qualities and "macs" in available:
-        figure = front_figure(evaluated, members, qualities=qualities)
-        content.append(
-            _figure(
-                to_inline_svg(figure, "front", "Error against cost of the front"),
-                "Every dot is an architecture that the search measured with the shared "
-                "weights, on the search split. The grey line is the best of them at "
-                "each cost. Blue is what this page is about: the front, measured again "
-                "on the report split. Lower and further left is better.",
-            )
-        )
-    if record.front:
-        content.append(_front_table(record))
-    else:
-        content.append(tag("p", "The front was not measured on the report split yet."))
-    return _section("front", "The front", *content)
-
-
-def architectures(record: Record) -> Html:
-    """Draw each member, with its files and what fine-tuning gave."""
-    if record.space is None or not record.front:
-        return Html("")
-    parts = []
-    for entry in record.front:
-        subnet = entry["id"]
-        content: list[Html] = []
-        genotype = entry.get("genotype", [])
-        if len(genotype) == record.space.num_decisions:
-            figure = architecture_figure(record.space, np.asarray(genotype))
-            name = "architecture-" + _name(subnet)
-            content.append(
-                _figure(to_inline_svg(figure, name, f"Architecture {subnet}"), "")
-            )
-        runs = measured_runs(record.cards.get(subnet, {}))
-        if runs:
-            content.append(_comparison(subnet, runs))
-        parts.append(
-            tag(
-                "section",
-                tag("h3", subnet),
-                *content,
-                class_="member",
-                id=f"subnet-{_name(subnet)}",
-            )
-        )
-    words = tag(
-        "p",
-        "Arrows are operations between nodes, bars are layers; what has no effect in "
-        "an architecture is not drawn.",
-        class_="caption",
-    )
-    return _section("architectures", "The architectures", words, *parts)
-
-
 def search(record: Record) -> Html:
     """Show how the front grew."""
     if not record.hypervolumes:
@@ -126,7 +48,7 @@ def search(record: Record) -> Html:
         "found."
     )
     svg = to_inline_svg(figure, "hypervolume", "Hypervolume over evaluations")
-    return _section("search", "How the search went", _figure(svg, caption))
+    return section("search", "How the search went", framed(svg, caption))
 
 
 def training(record: Record) -> Html:
@@ -139,7 +61,7 @@ def training(record: Record) -> Html:
             "Means over the architectures that each step happened to train. As these "
             "differ in strength, the curves are rougher than those of one network."
         )
-        content.append(_figure(svg, caption))
+        content.append(framed(svg, caption))
     if record.shares:
         shown = dict(list(record.shares.items())[:MOST_ROWS])
         svg = to_inline_svg(options_figure(shown), "options", "Sampled options")
@@ -149,10 +71,10 @@ def training(record: Record) -> Html:
             "architecture counts as its first option."
         )
         caption += f" {cut} decisions more are not shown." if cut else ""
-        content.append(_figure(svg, caption))
+        content.append(framed(svg, caption))
     if not content:
         return Html("")
-    return _section("training", "How the training went", *content)
+    return section("training", "How the training went", *content)
 
 
 def ranking(record: Record) -> Html:
@@ -179,7 +101,7 @@ def ranking(record: Record) -> Html:
     content = [tag("p", text) for text in sentences]
     if rows:
         content.append(table(("Ranking by", "tau"), rows))
-    return _section("ranking", "Can the ranking be trusted?", *content)
+    return section("ranking", "Can the ranking be trusted?", *content)
 
 
 def next_steps(record: Record) -> Html:
@@ -208,7 +130,7 @@ def next_steps(record: Record) -> Html:
     if record.archive is not None:
         rows.append(
             (
-                "nas search . --where 'macs<=2e6'",
+                f"nas search . --where 'macs<={_middle(record):.0f}'",
                 "search the same supernet again under a limit, without training",
             )
         )
@@ -222,16 +144,16 @@ def next_steps(record: Record) -> Html:
         rows.append(("nas run .", "go on with this run"))
     rows.append(("tensorboard --logdir .", "all curves, and the front as it grew"))
     commands = table(
-        ("Command", "What it does"), [(tag("code", c), text) for c, text in rows]
+        ("Command", "What it does"),
+        [(tag("code", command), small(text)) for command, text in rows],
     )
     hint = tag(
         "p",
         "In the folder of this page. If the experiment is a file of your own, name it "
         "before the options, and give the folder as --workdir: ",
         tag("code", f"nas search {experiment} --workdir ."),
-        ".",
     )
-    return _section("next", "What to do next", hint, commands)
+    return section("next", "What to do next", hint, commands)
 
 
 def method(record: Record) -> Html:
@@ -284,18 +206,19 @@ def method(record: Record) -> Html:
         ("Space hash", config.get("space_hash", "unknown")),
     ]
     facts += [
-        (part.capitalize(), settings_text(config[part]))
+        (part.capitalize(), small(settings_text(config[part])))
         for part in ("optimizer", "strategy", "training", "evaluation")
         if part in config
     ]
     if at(config, "search", "controller"):
-        facts.append(("Controller", settings_text(config["search"]["controller"])))
+        text = settings_text(config["search"]["controller"])
+        facts.append(("Controller", small(text)))
     everything = tag(
         "details",
         tag("summary", "Every setting (config.json)"),
         tag("pre", json.dumps(_without_options(config), indent=1, ensure_ascii=False)),
     )
-    return _section(
+    return section(
         "method",
         "How the numbers were made",
         *(tag("p", text) for text in sentences),
@@ -319,71 +242,15 @@ def limits(record: Record) -> Html:
             "The report split resembles the training images. Other images may be "
             "classified worse."
         )
-    return _section("limits", "Limits", bullets(points))
+    return section("limits", "Limits", bullets(points))
 
 
-def _front_table(record: Record) -> Html:
-    timed = any(at(card, "latency", "median_ms") for card in record.cards.values())
-    head = ["Network", "Error, 95 % interval", "NLL", "MACs", "Parameters"]
-    head += ["Latency"] if timed else []
-    head += ["Choices", "Files"]
-    rows = [_front_row(record, entry, timed) for entry in record.front]
-    return table(head, rows)
-
-
-def _front_row(record: Record, entry: Mapping[str, Any], timed: bool) -> list[object]:
-    subnet, values = entry["id"], entry["objectives"]
-    error = "" if "error" not in values else f"{100 * values['error']:.2f} %"
-    bounds = entry.get("interval")
-    if error and isinstance(bounds, list) and len(bounds) == 2:
-        error += f" [{100 * bounds[0]:.2f}, {100 * bounds[1]:.2f}]"
-    nll = f"{values['nll']:.4f}" if "nll" in values else ""
-    costs = [short(values[c]) if c in values else "" for c in ("macs", "params")]
-    if not entry.get("remeasured", False):
-        error += " (search split)"
-    name = tag("a", subnet, href=f"#subnet-{_name(subnet)}")
-    if entry.get("dominated"):
-        name = join([name, tag("small", " beaten by another")])
-    row: list[object] = [name, error, nll, *costs]
-    if timed:
-        median = at(record.cards.get(subnet), "latency", "median_ms")
-        row.append(f"{median:.3g} ms" if median else "")
-    choices = ""
-    if record.space and len(entry.get("genotype", ())) == record.space.num_decisions:
-        choices = choices_text(record.space, entry["genotype"])
-    files = [link(f"subnets/{subnet}/{f}", f) for f in record.files.get(subnet, ())]
-    return [*row, tag("small", choices), tag("small", join(files, ", ") or "not yet")]
-
-
-def _comparison(subnet: str, runs: Mapping[str, Mapping[str, Any]]) -> Html:
-    svg = to_inline_svg(
-        comparison_figure(runs), f"comparison-{_name(subnet)}", "Errors after training"
-    )
-    rows = []
-    for title, run in runs.items():
-        bounds = interval_of(run)
-        interval = (
-            ""
-            if bounds is None
-            else (f" [{100 * bounds[0]:.2f}, {100 * bounds[1]:.2f}]")
-        )
-        macs = short(run["macs"]) if isinstance(run.get("macs"), int | float) else ""
-        rows.append((title, f"{100 * run['error']:.2f} %{interval}", macs))
-    return join([_figure(svg, ""), table(("Weights", "Error", "MACs"), rows)])
-
-
-def _section(identity: str, title: str, *content: object) -> Html:
-    return tag("section", tag("h2", title), *content, id=identity)
-
-
-def _figure(svg: str, caption: str) -> Html:
-    words = [tag("figcaption", caption)] if caption else []
-    return tag("figure", Html(svg), *words)
-
-
-def _name(text: str) -> str:
-    """Make an id of the page out of any text, different for different texts."""
-    return re.sub(r"[^A-Za-z0-9]", lambda m: f"_{ord(m[0]):x}_", text.replace("-", "."))
+def _middle(record: Record) -> float:
+    """Give a limit on the multiply-accumulates that halves what was measured."""
+    archive = record.archive
+    if archive is None or "macs" not in archive.columns:
+        return 2e6
+    return float(np.median(archive.column("macs")))
 
 
 def _without_options(config: Mapping[str, Any]) -> Any:

@@ -30,7 +30,12 @@ ORANGE = "#e69f00"
 CYCLE = (BLUE, VERMILLION, GREEN, PURPLE, SKY, ORANGE)
 
 # What a page may replace by its own light or dark colours.
-PAGE_COLOURS = {INK: "currentColor", MUTED: "var(--muted)", FAINT: "var(--faint)"}
+PAGE_COLOURS = {
+    INK: "currentColor",
+    MUTED: "var(--muted)",
+    FAINT: "var(--faint)",
+    BLUE: "var(--blue)",
+}
 
 RULES: dict[RcKeyType, Any] = {
     "font.family": "sans-serif",

@@ -66,7 +66,7 @@ def test_a_few_failures_do_not_hide_the_front():
     evaluated = {"macs": np.arange(1.0, 32.0), "error": error}
     axes = front_figure(evaluated, None, qualities=("error",)).axes[0]
     assert axes.get_ylim()[1] < 1
-    assert [t.get_text() for t in axes.texts] == ["1 worse above"]
+    assert [t.get_text() for t in axes.texts] == ["1 evaluated are worse"]
 
 
 def test_hypervolume_overlays_searches():
@@ -113,13 +113,14 @@ def test_layout_follows_names_alone():
 def test_cells_are_drawn_as_graphs():
     space = nasbench201()
     genotype = [3, 0, 1, 3, 2, 4]
-    axes = architecture_figure(space, np.array(genotype)).axes[0]
+    figure = architecture_figure(space, np.array(genotype))
+    axes = figure.axes[0]
     arrows = {p.get_gid(): p for p in axes.patches if p.get_gid()}
     assert set(arrows) == set(space.names)
     colours = {n: to_hex(p.get_edgecolor()) for n, p in arrows.items()}
     assert colours["edge_0_1"] == colours["edge_0_3"] == CYCLE[2]
     assert len(set(colours.values())) == 5
-    labels = [t.get_text() for t in axes.get_legend().get_texts()]
+    labels = [t.get_text() for t in figure.legends[0].get_texts()]
     assert labels == [*space.decisions[0].options[1:], "none"]
 
 

@@ -27,7 +27,7 @@ def numbers(workdir) -> dict:
 def test_picture_shows_front_and_baselines(numbers):
     axes = picture.front_picture(numbers).axes[0]
     shown = {c.get_label(): c.lines[0].get_xydata() for c in axes.containers}
-    uniform, random, front = shown.values()
+    front, random, uniform = shown.values()
     np.testing.assert_allclose(front, [[1000, 0.5], [125000, 0.1]])
     np.testing.assert_allclose(random, [[8000, 0.25]])
     np.testing.assert_allclose(uniform, [[216000, 0.5 / 6]])

@@ -96,7 +96,7 @@ def test_links_lead_to_files_and_ids_of_the_page(page, workdir):
         if target.startswith("#"):
             assert target[1:] in ids
         else:
-            assert (workdir / target).is_file()
+            assert (workdir / target).exists()
     assert "subnets/0-0-0/predict.py" in page.values("href")
 
 
