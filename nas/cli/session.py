@@ -46,6 +46,13 @@ class Session:
     workdir: Path
     note: str
 
+    @property
+    def named(self) -> str:
+        """How to name the experiment on a command line here."""
+        if is_path(self.reference):
+            return os.path.relpath(self.reference)
+        return self.reference
+
     def open(self, notify: Callable[[str], None]) -> "Run":
         """Start or continue the run; to be closed, or used in a `with` block."""
         from nas.run import Run

@@ -46,7 +46,7 @@ def train(stage: Stage, arguments: Arguments) -> int:
 
 def search(stage: Stage, arguments: Arguments) -> int:
     """Search the trained supernet and measure the front again."""
-    session = _start(stage, arguments)
+    session = _trained(stage, arguments)
     with session.open(_tell) as work:
         _outdate(work)
         work.search()
@@ -60,7 +60,7 @@ def search(stage: Stage, arguments: Arguments) -> int:
 
 def export(stage: Stage, arguments: Arguments) -> int:
     """Export members of the front, and convert them if that is asked for."""
-    session = _start(stage, arguments)
+    session = _trained(stage, arguments)
     with session.open(_tell) as work:
         members = work.export(arguments.one("pick") or "all")
         if arguments.flag("onnx"):
@@ -81,7 +81,7 @@ def finetune(stage: Stage, arguments: Arguments) -> int:
             "Which subnet? Give --subnet ID with an id of front.json, the first column "
             "of the table that nas run ends with."
         )
-    session = _start(stage, arguments)
+    session = _trained(stage, arguments)
     from nas.stages.finetune import finetune as train_on
 
     with session.open(_tell) as work:
@@ -114,6 +114,17 @@ def _start(stage: Stage, arguments: Arguments) -> Session:
     )
     compilation_cache.enable()
     return load_session(arguments, stage.options, stage.resumes, _tell)
+
+
+def _trained(stage: Stage, arguments: Arguments) -> Session:
+    """Load an experiment that was trained in a folder already."""
+    session = _start(stage, arguments)
+    if not (session.workdir / "config.json").exists():
+        raise UserError(
+            f"{_short(session.workdir)} holds no run yet. Train first: nas train "
+            f"{session.named} --workdir {_short(session.workdir)}"
+        )
+    return session
 
 
 def _tell(message: str) -> None:

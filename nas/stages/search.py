@@ -21,7 +21,7 @@ from nas.runtime.signals import StopSignals
 from nas.runtime.workdir import write_json_atomic
 from nas.search.archive import Archive
 from nas.search.loop import SearchLoop
-from nas.stages.train import load_trained
+from nas.stages.train import closing, load_trained
 from nas.training.step import role_key
 
 if TYPE_CHECKING:
@@ -88,6 +88,7 @@ def _advance(
     with (
         StopSignals() as stop,
         Progress("search", total, int(state["evaluations"]), "architectures") as bar,
+        closing(writer, checkpoints),
     ):
         while not loop.done(state):
             state = loop.step(state)
@@ -106,10 +107,6 @@ def _advance(
                 _write_archive(run, loop, state)
             if stop.agreed():
                 raise stop.interrupted(int(state["generation"]))
-    if writer is not None:
-        writer.close()
-    if checkpoints is not None:
-        checkpoints.close()
     return state
 
 

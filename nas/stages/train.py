@@ -4,7 +4,9 @@ The loop owns what a step does not: the log, checkpoints, signals and the progre
 Nothing here decides what is trained.
 """
 
+import contextlib
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -55,6 +57,7 @@ def train(run: "Run", initial: str | os.PathLike[str] | None = None) -> State:
     with (
         StopSignals() as stop,
         Progress("train", training.steps, done) as bar,
+        closing(writer, checkpoints),
     ):
         for number in range(done + 1, training.steps + 1):
             state = program(state, data)
@@ -70,11 +73,18 @@ def train(run: "Run", initial: str | os.PathLike[str] | None = None) -> State:
                 checkpoints.save(number, state, {"metrics_offset": offset})
             if stopping:
                 raise stop.interrupted(number)
-    if writer is not None:
-        writer.close()
-    if checkpoints is not None:
-        checkpoints.close()
     return state
+
+
+@contextlib.contextmanager
+def closing(*files: MetricsWriter | Checkpoints | None) -> Iterator[None]:
+    """Close what a loop writes to, however the loop ends."""
+    try:
+        yield
+    finally:
+        for file in files:
+            if file is not None:
+                file.close()
 
 
 def load_trained(run: "Run") -> State:

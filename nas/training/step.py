@@ -180,7 +180,7 @@ class TrainStep:
             key,
             part["allowed"],
         )
-        norm = optax.global_norm(result.grads)
+        norm = optax.tree.norm(result.grads)
         good = jnp.isfinite(result.loss) & jnp.isfinite(norm) & (part["bad_step"] < 0)
         params, opt_state = self._update(part, result)
         # A step that is not finite changes nothing, and neither does any after it:
