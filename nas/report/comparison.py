@@ -13,8 +13,10 @@ TITLES = {
     "inherited": "weights of the supernet",
     "finetuned": "fine-tuned from them",
     "scratch": "trained from scratch",
-    "uniform": "uniformly scaled network, same cost",
+    "uniform_inherited": "hand-made, weights of the supernet",
+    "uniform": "hand-made, trained from scratch",
 }
+_HAND_MADE = (TITLES["uniform"], TITLES["uniform_inherited"])
 
 
 def measured_runs(card: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -55,14 +57,14 @@ def comparison_figure(runs: Mapping[str, Mapping[str, Any]]) -> Figure:
     Returns:
       The figure.
     """
-    figure = new_figure(6.4, 0.75 + 0.42 * max(len(runs), 1))
+    figure = new_figure(7.0, 0.75 + 0.42 * max(len(runs), 1))
     axes = figure.add_subplot()
     for row, (title, run) in enumerate(runs.items()):
         error, bounds = float(run["error"]), interval_of(run)
         spread = None
         if bounds is not None:
             spread = np.abs(np.array([[bounds[0]], [bounds[1]]]) - error)
-        colour = MUTED if title == TITLES["uniform"] else BLUE
+        colour = MUTED if title in _HAND_MADE else BLUE
         axes.barh(
             row,
             error,
@@ -72,18 +74,17 @@ def comparison_figure(runs: Mapping[str, Mapping[str, Any]]) -> Figure:
             ecolor=INK,
             error_kw={"elinewidth": 1.0, "capsize": 3},
         )
-        axes.text(
-            0.0,
-            row,
-            f"  {100 * error:.2f} %",
+        axes.annotate(
+            f"{100 * error:.2f} %",
+            (bounds[1] if bounds else error, row),
+            xytext=(6, 0),
+            textcoords="offset points",
             va="center",
-            color="white",
             fontsize=8.5,
-            fontweight="bold",
-            clip_on=True,
         )
     axes.set_yticks(range(len(runs)), list(runs))
     axes.set_ylim(len(runs) - 0.5, -0.5)
+    axes.margins(x=0.14)
     axes.set_xlim(left=0)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}"))
     axes.set_xlabel("error on the report split (%), with its 95 % interval")

@@ -23,6 +23,11 @@ from nas.report.record import Record, at
 from nas.report.story import choices_text
 from nas.report.style import short, to_inline_svg
 
+HAND_MADE = (
+    "The hand-made network scales every decision together; of that family it is the "
+    "one nearest in multiply-accumulates."
+)
+
 
 def front(record: Record) -> Html:
     """Show the picture and the table of the front."""
@@ -81,7 +86,7 @@ def architectures(record: Record) -> Html:
             content.append(tag("p", "Files: ", join(files, ", "), class_="note"))
         runs = measured_runs(record.cards.get(subnet, {}))
         if runs:
-            content.append(_comparison(subnet, runs))
+            content.append(_comparison(record, subnet, runs))
         parts.append(
             tag(
                 "section",
@@ -134,9 +139,12 @@ def _front_row(record: Record, entry: Mapping[str, Any], timed: bool) -> list[ob
     return [*row, small(choices), files]
 
 
-def _comparison(subnet: str, runs: Mapping[str, Mapping[str, Any]]) -> Html:
+def _comparison(
+    record: Record, subnet: str, runs: Mapping[str, Mapping[str, Any]]
+) -> Html:
     name = f"comparison-{identifier(subnet)}"
     svg = to_inline_svg(comparison_figure(runs), name, "Errors after training")
+    budget = at(record.cards.get(subnet), "finetune", "budget") or ""
     rows = []
     for title, run in runs.items():
         bounds = interval_of(run)
@@ -147,4 +155,9 @@ def _comparison(subnet: str, runs: Mapping[str, Mapping[str, Any]]) -> Html:
         )
         macs = short(run["macs"]) if isinstance(run.get("macs"), int | float) else ""
         rows.append((title, f"{100 * run['error']:.2f} %{interval}", macs))
-    return join([framed(svg, ""), table(("Weights", "Error", "MACs"), rows)])
+    return join(
+        [
+            framed(svg, f"{budget} {HAND_MADE}".strip()),
+            table(("Weights", "Error", "MACs"), rows),
+        ]
+    )

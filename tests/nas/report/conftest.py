@@ -63,7 +63,11 @@ def card(subnet: str) -> dict:
     return {
         "id": subnet,
         "latency": {"median_ms": 0.7345, "device": "cpu", "num_runs": 30},
-        "finetune": {"inherited": run, "uniform": run | {"macs": 12345}},
+        "finetune": {
+            "budget": "Told <how>.",
+            "inherited": run,
+            "uniform": run | {"macs": 12345},
+        },
     }
 
 

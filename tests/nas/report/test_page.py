@@ -74,7 +74,8 @@ def test_page_says_how_the_numbers_were_made(page):
         "12 architectures",
     ):
         assert words in page.text
-    assert "fine-tuned" in page.text or "weights of the supernet" in page.text
+    assert "weights of the supernet" in page.text
+    assert "Told <how>. The hand-made network" in page.text
     assert "6.25 %" in page.text and "12.3k" in page.text
 
 
