@@ -81,18 +81,25 @@ class Finetune:
     batch_size: int = 64
     """Images in a step's batch."""
 
-    learning_rate: float = 0.01
-    """The peak of the cosine schedule when weights are inherited."""
+    learning_rate: float = 0.0
+    """The peak of the cosine schedule when weights are inherited; 0: a fifth of the
+    optimizer's."""
 
-    scratch_learning_rate: float = 0.05
-    """The peak when training from scratch."""
+    scratch_learning_rate: float = 0.0
+    """The peak when training from scratch; 0: the optimizer's."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name in ("steps", "batch_size", "learning_rate", "scratch_learning_rate"):
-            if getattr(self, name) <= 0:
+        for name in ("steps", "batch_size"):
+            if getattr(self, name) < 1:
                 raise UserError(
-                    f"finetune: {name} is {getattr(self, name)}, it must be above 0."
+                    f"finetune: {name} is {getattr(self, name)}, it must be at least 1."
+                )
+        for name in ("learning_rate", "scratch_learning_rate"):
+            if not getattr(self, name) >= 0:
+                raise UserError(
+                    f"finetune: {name} is {getattr(self, name)}, it must be above 0, "
+                    "or 0 to follow the optimizer's."
                 )
 
 

@@ -44,7 +44,7 @@ class Network(nnx.Module):
     def __call__(self, arch: Architecture, x: jax.Array, mode: Mode) -> Outputs:
         """Run an architecture."""
         choices = {"width": arch["width"]}
-        h = self.hidden(x.reshape(len(x), -1), choices)
+        h = self.hidden(x.reshape(x.shape[0], -1), choices)
         h = arch["activation"].select(list(ACTIVATIONS.values()), h)
         return Outputs(self.classifier(h, choices), h, {})
 
@@ -60,7 +60,7 @@ class Subnet(nnx.Module):
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map images to logits."""
-        h = self.hidden(x.reshape(len(x), -1))
+        h = self.hidden(x.reshape(x.shape[0], -1))
         return self.classifier(ACTIVATIONS[self.activation](h))
 
 
