@@ -159,7 +159,10 @@ def next_steps(record: Record) -> Html:
 def method(record: Record) -> Html:
     """Say how the numbers came about, with every setting."""
     config = record.config
-    sizes = at(config, "split_sizes") or {}
+    # The cards know one of the sizes even where the settings do not.
+    known = [c["num_images"] for c in record.cards.values() if "num_images" in c]
+    sizes = {"report": known[0]} if known else {}
+    sizes |= at(config, "split_sizes") or {}
     images = [
         f"{name} {sizes[name]:,}"
         for name in ("weights", "search", "report")
