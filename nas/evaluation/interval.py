@@ -17,4 +17,5 @@ def wilson(errors: int, num: int, z: float = 1.959964) -> tuple[float, float]:
     p = errors / num
     centre = (p + z * z / (2 * num)) / (1 + z * z / num)
     half = z / (1 + z * z / num) * math.sqrt(p * (1 - p) / num + (z / (2 * num)) ** 2)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    # At no or only errors a bound is the fraction itself, but for rounding.
+    return max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half))

@@ -51,6 +51,8 @@ def search(run: "Run") -> np.ndarray:
         if restored is not None:
             _, state, metadata = restored
             offset = metadata["metrics_offset"]
+            # A run that was killed between the two has this checkpoint, not its archive.
+            _write_archive(run, loop, state)
     if loop.done(state):
         run.notify(f"Search {number} is done: {int(state['evaluations'])} evaluations.")
     else:

@@ -17,6 +17,7 @@ from nas.losses import CrossEntropy, Loss
 from nas.samplers import Feedback, Sampler, Uniform
 from nas.strategies.base import Batch, Context, Gradients, State, Strategy
 from search_spaces import Architecture, SearchSpace
+from supernets import Outputs
 
 REDUCTIONS = ("sum", "mean")
 
@@ -89,27 +90,32 @@ class Paths(Strategy):
         genotype, scale, key = inputs
         arch = Architecture.hard(context.space, genotype)
 
-        def objective(params: Any) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+        def objective(params: Any) -> tuple[jax.Array, tuple[jax.Array, Outputs]]:
             outputs = context.forward(params, arch, batch.x, key)
             losses = self.loss(outputs, batch.labels)
-            return scale * losses.mean(), (losses, outputs.logits)
+            return scale * losses.mean(), (losses, outputs)
 
-        (_, (losses, logits)), grads = jax.value_and_grad(objective, has_aux=True)(
+        (_, (losses, outputs)), grads = jax.value_and_grad(objective, has_aux=True)(
             params
         )
-        correct = logits.argmax(-1).astype(jnp.int32) == batch.labels
+        correct = outputs.logits.argmax(-1).astype(jnp.int32) == batch.labels
         measured = {
             "loss": losses.mean(),
             "accuracy": correct.mean(dtype=jnp.float32),
         }
         if "example_score" in self.sampler.NEEDS:
-            one_hot = jax.nn.one_hot(batch.labels, logits.shape[-1], dtype=logits.dtype)
-            measured["score"] = jnp.linalg.norm(
-                jax.nn.softmax(logits) - one_hot, axis=1
-            )
+            measured["score"] = self._score(outputs, batch.labels)
         if "option_sqnorm" in self.sampler.NEEDS:
             measured["sqnorm"] = option_sqnorm(context, arch, grads)
         return grads, measured
+
+    def _score(self, outputs: Outputs, labels: jax.Array) -> jax.Array:
+        """Give the norm of each example's gradient at the logits, `float32[B]`."""
+
+        def total(logits: jax.Array) -> jax.Array:
+            return self.loss(outputs._replace(logits=logits), labels).sum()
+
+        return jnp.linalg.norm(jax.grad(total)(outputs.logits), axis=1)
 
 
 def option_sqnorm(context: Context, arch: Architecture, grads: Any) -> jax.Array:
@@ -134,7 +140,7 @@ def option_sqnorm(context: Context, arch: Architecture, grads: Any) -> jax.Array
         parts = jax.tree.map(lambda u, s: jnp.sum(u * s), used, squares)
         return sum(jax.tree.leaves(parts), jnp.float32(0))
 
-    return jax.grad(owned)(arch.weights) * (arch.weights > 0)
+    return jnp.where(arch.weights > 0, jax.grad(owned)(arch.weights), 0)
 
 
 def _accumulate(one: Any, inputs: Any) -> tuple[Any, dict[str, jax.Array]]:
