@@ -29,7 +29,7 @@ class LoadedSubnet:
     """A subnet with its weights, and with what belongs around it.
 
     Example:
-      >>> subnet = load_subnet("runs/digits_cells/subnets/0-1-2-3-4-0")  # doctest: +SKIP
+      >>> subnet = load_subnet("subnets/0-1-2-3-4-0")  # doctest: +SKIP
       >>> subnet(images_uint8).argmax(-1)  # doctest: +SKIP
 
     Attributes:

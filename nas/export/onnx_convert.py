@@ -53,7 +53,7 @@ def convert(subnet: Any, batch: str | int) -> bytes:
     """
     import jax
     import jax.export
-    import jax2onnx
+    import jax2onnx  # pyright: ignore[reportMissingImports]  (not in ours)
 
     from nas.export.onnx_lowering import rewrite
     from nas.export.programs import make_program
@@ -75,7 +75,7 @@ def convert(subnet: Any, batch: str | int) -> bytes:
 def run(model: bytes, images: Any, batch: str | int) -> Any:
     """Run a model by onnxruntime: all images at once, or one after another."""
     import numpy as np
-    import onnxruntime
+    import onnxruntime  # pyright: ignore[reportMissingImports]  (not in ours)
 
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     step = len(images) if isinstance(batch, str) else batch
@@ -87,7 +87,7 @@ def run(model: bytes, images: Any, batch: str | int) -> Any:
 
 def main() -> int:
     """Write `model.onnx`, onnxruntime's logits, and what the model takes."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser()
     for name in ("packages", "subnet", "images", "output"):
         parser.add_argument(name, type=Path)
     arguments = parser.parse_args()

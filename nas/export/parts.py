@@ -99,12 +99,12 @@ def _rebuild(
 ) -> Any:
     if not isinstance(data, Mapping) or set(data) != {"class", "fields"}:
         raise UserError(f"{where}: expected a class and its fields, found {data!r}.")
-    name, fields = data["class"], data["fields"]
+    name, fields = str(data["class"]), data["fields"]
     if name not in classes:
         raise UserError(
-            f"{where}: the class {name} is not known here. {nearest(str(name), classes)}"
-            " If it is your own, hand it over: load_subnet(path, "
-            f"supernets={{{str(name).rpartition(':')[2]!r}: TheClass}})."
+            f"{where}: the class {name} is not known here. "
+            f"{nearest(name, classes)} If it is your own, hand it over: "
+            f"load_subnet(path, supernets={{{name.rpartition(':')[2]!r}: TheClass}})."
         )
     values = {
         key: _decode(value, space, classes, f"{where}.{key}")

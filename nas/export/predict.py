@@ -90,7 +90,7 @@ def run(program: Any, batch: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     """Print the most probable classes of each image."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description="Classify images.")
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     parser.add_argument("--top", type=int, default=3, help="classes to print (3)")
     arguments = parser.parse_args()

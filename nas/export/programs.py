@@ -5,6 +5,7 @@ number of examples, on every platform that its operations could be lowered for.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.export
@@ -12,7 +13,7 @@ import jax.numpy as jnp
 
 from nas.errors import UserError
 
-Program = Callable[[jax.Array], jax.Array]
+Program = Callable[[Any], jax.Array]
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
@@ -93,7 +94,7 @@ def load_batched(contents: bytes) -> Program:
     except Exception as error:  # flatbuffers raise nearly every type there is
         raise UserError(_unreadable(error)) from error
 
-    def program(x: jax.Array) -> jax.Array:
+    def program(x: Any) -> jax.Array:
         try:
             return call(x)
         except jax.errors.JaxRuntimeError as error:
@@ -106,6 +107,7 @@ def load_batched(contents: bytes) -> Program:
 
 def _unreadable(error: Exception) -> str:
     return (
-        "model.jax_export cannot be read: it is truncated, damaged, or written by a JAX "
-        f"newer than {jax.__version__} ({error!r:.200}). Upgrade JAX, or export again."
+        "model.jax_export cannot be read: it is truncated, damaged, or written by a "
+        f"JAX newer than {jax.__version__} ({error!r:.200}). Upgrade JAX, or "
+        "export again."
     )
