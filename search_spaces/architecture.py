@@ -79,6 +79,17 @@ class Architecture:
         """
         return cls(space.canonical_weights(weights), None, space)
 
+    def given_alive(self) -> "Architecture":
+        """Give every decision as it is where it is alive, for expectations.
+
+        Returns:
+          Itself when hard; when soft, an architecture that is not canonical: the
+          rows of `SearchSpace.live_weights`.
+        """
+        if self.indices is not None:
+            return self
+        return dataclasses.replace(self, weights=self.space.live_weights(self.weights))
+
     def __getitem__(self, name: str) -> Choice:
         """Give the choice of one decision, by name."""
         d = _position(self.space, name)

@@ -98,6 +98,20 @@ class SearchSpace(DecisionList):
         """
         return conditions.canonical_weights(self, weights)
 
+    def live_weights(self, weights: jax.Array) -> jax.Array:
+        """Give each row of a soft architecture as it is where its decision is alive.
+
+        Undoes `canonical_weights`. Expectations over architectures need it: what a
+        decision changes counts by the probability that it is alive, once.
+
+        Args:
+          weights: `float[D, O]`, from `canonical_weights`.
+
+        Returns:
+          `float[D, O]`; a decision that is never alive takes option 0.
+        """
+        return conditions.live_weights(self, weights)
+
     def restrict(self, allowed: np.ndarray) -> np.ndarray:
         """Close a table of allowed options under the conditions.
 

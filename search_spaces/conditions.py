@@ -55,6 +55,27 @@ def canonical_weights(space: DecisionList, weights: jax.Array) -> jax.Array:
     return jnp.stack(rows)
 
 
+def live_weights(space: DecisionList, weights: jax.Array) -> jax.Array:
+    """Undo `canonical_weights`: each row given that it is alive, `float[D, O]`."""
+    live: list[Any] = []
+    rows: list[Any] = []
+    first = jnp.zeros(space.max_options, weights.dtype).at[0].set(1)
+    for d, condition in enumerate(space.conditions):
+        if condition is None:
+            live.append(None)
+            rows.append(weights[d])
+            continue
+        parent, table = condition
+        p = jnp.sum(jnp.where(table, rows[parent], 0))
+        p = p if live[parent] is None else p * live[parent]
+        live.append(p)
+        # The inner `where` keeps 0 / 0, and its gradient, out of the graph.
+        safe = jnp.where(p > 0, p, 1)
+        row = (weights[d] - (1 - p) * first) / safe
+        rows.append(jnp.where(p > 0, row, first))
+    return jnp.stack(rows)
+
+
 def restrict(space: DecisionList, allowed: np.ndarray) -> np.ndarray:
     """Close a table of allowed options under the conditions, `bool[D, O]`."""
     table = np.asarray(allowed, bool) & space.valid

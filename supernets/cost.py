@@ -60,7 +60,12 @@ class CostTable:
         return total
 
     def expect(self, arch: Architecture) -> jax.Array:
-        """Give the expectation under an architecture, `float32[]`."""
+        """Give the expectation under an architecture, `float32[]`.
+
+        Args:
+          arch: as `Architecture.given_alive` gives it: a term that depends on when
+            something exists holds that probability itself.
+        """
         total = jnp.zeros((), arch.weights.dtype)
         for term in self.terms:
             values = jnp.asarray(term.values.reshape(-1), arch.weights.dtype)

@@ -229,6 +229,7 @@ class ElasticSupernet(Supernet):
     # --------------------------------------------------------------- activity
     def activity(self, arch: Architecture) -> Params:
         """Say how much of each weight is used; see `Supernet.activity`."""
+        arch = arch.given_alive()
         result: dict[Path, jax.Array] = {}
         for path, variable in self._declarations[0].items():
             spec: Spec = variable.get_metadata()["spec"]
@@ -323,6 +324,7 @@ class ElasticSupernet(Supernet):
 
     def cost(self, arch: Architecture) -> dict[str, jax.Array]:
         """Count cost, differentiably; see `Supernet.cost`."""
+        arch = arch.given_alive()
         return {name: table.expect(arch) for name, table in self._cost_tables.items()}
 
     def costs(self, genotypes: np.ndarray) -> dict[str, np.ndarray]:
