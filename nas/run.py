@@ -188,6 +188,9 @@ class Run:
             "space_hash": self.supernet.space.hash,
             "image_shape": list(self.dataset.image_shape),
             "num_classes": self.dataset.num_classes,
+            "split_sizes": {
+                name: len(self.split(name)) for name in ("weights", "search", "report")
+            },
             "versions": {name: importlib.metadata.version(name) for name in packages},
             "backend": jax.default_backend(),
         } | self.extra

@@ -62,7 +62,7 @@ class Supernet(abc.ABC):
 
         The weights are kept, and normalisation is computed, in float32 either way.
         """
-        return dataclasses.replace(self, compute_dtype=precision)
+        return dataclasses.replace(self, compute_dtype=precision)  # type: ignore
 
     @abc.abstractmethod
     def init(self, key: jax.Array) -> Params:

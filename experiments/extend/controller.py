@@ -7,6 +7,7 @@ import dataclasses
 from typing import ClassVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from nas import Experiment, Training
@@ -34,7 +35,7 @@ class HillClimb(Controller):
         """Mutate the best one; what the constraints refuse becomes the best one."""
         state, key = turn(state)
         parents = np.repeat(state["best"][None], self.population, axis=0)
-        children = np.asarray(problem.space.mutate(key, parents))
+        children = np.asarray(problem.space.mutate(key, jnp.asarray(parents)))
         fine = problem.feasible(children)[:, None]
         return state, np.where(fine, children, parents)
 

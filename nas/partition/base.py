@@ -49,7 +49,7 @@ def checked_tables(partition: Partition, space: SearchSpace) -> np.ndarray:
     if space.size <= 4096:
         probes = space.enumerate()
     columns = np.arange(space.num_decisions)
-    homes = sum(table[columns, probes].all(-1).astype(int) for table in tables)
+    homes = np.sum([table[columns, probes].all(-1) for table in tables], axis=0)
     if (homes != 1).any():
         worst = probes[int(np.argmax(homes != 1))]
         raise UserError(

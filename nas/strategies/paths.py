@@ -138,7 +138,7 @@ def option_sqnorm(context: Context, arch: Architecture, grads: Any) -> jax.Array
     def owned(weights: jax.Array) -> jax.Array:
         used = context.activity(dataclasses.replace(arch, weights=weights))
         parts = jax.tree.map(lambda u, s: jnp.sum(u * s), used, squares)
-        return sum(jax.tree.leaves(parts), jnp.float32(0))
+        return jnp.sum(jnp.stack(jax.tree.leaves(parts)))
 
     return jnp.where(arch.weights > 0, jax.grad(owned)(arch.weights), 0)
 

@@ -145,7 +145,8 @@ class TrainStep:
         num = state["allowed"].shape[0]
 
         def one(inputs: Any) -> Any:
-            return self._one(*inputs, batches, step)
+            part, s = inputs
+            return self._one(part, s, batches, step)
 
         inputs = (parts, jnp.arange(num))
         if num == 1:
