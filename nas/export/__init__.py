@@ -1,6 +1,5 @@
 """Subnets leave as ordinary networks: programs, weights, a card, and a proof."""
 
-from nas.export.card import wilson_interval as wilson_interval
 from nas.export.errors import ExportError as ExportError
 from nas.export.load import LoadedSubnet as LoadedSubnet
 from nas.export.load import load_subnet as load_subnet

@@ -1,8 +1,4 @@
-"""What a subnet is worth and costs, as measured on its exported programs.
-
-The interval of the error is Wilson's (1927), which stays inside 0 to 1 and holds for
-few images and small errors, where the usual one does not.
-"""
+"""What a subnet is worth and costs, as measured on its exported programs."""
 
 import dataclasses
 import math
@@ -16,9 +12,9 @@ import jax
 import numpy as np
 
 from nas.data.pipeline import evaluation_batches
+from nas.evaluation.interval import wilson
 
 CARD_SCHEMA = 1
-_Z_95 = 1.959963984540054
 
 
 class LabelledImages(Protocol):
@@ -50,34 +46,13 @@ class Evaluation:
     nll: float
 
     def to_json(self) -> dict[str, Any]:
-        """Write the error with its 95 % interval, as JSON values."""
+        """Write the error with Wilson's 95 % interval, as JSON values."""
         return {
             "error": self.num_errors / self.num_images,
-            "error_interval": list(wilson_interval(self.num_errors, self.num_images)),
+            "error_interval": list(wilson(self.num_errors, self.num_images)),
             "nll": self.nll if math.isfinite(self.nll) else None,
             "num_images": self.num_images,
         }
-
-
-def wilson_interval(successes: int, trials: int, z: float = _Z_95) -> tuple[float, ...]:
-    """Give the interval of a proportion by Wilson's score.
-
-    Args:
-      successes: how many.
-      trials: of how many, at least 1.
-      z: the normal quantile; by default that of 95 %.
-
-    Returns:
-      `(low, high)`.
-
-    Reference:
-      Wilson, "Probable Inference, the Law of Succession, and Statistical Inference",
-      JASA 22, 1927.
-    """
-    p, n = successes / trials, trials
-    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def evaluate_program(
