@@ -51,7 +51,7 @@ def search(run: "Run") -> np.ndarray:
         if restored is not None:
             _, state, metadata = restored
             offset = metadata["metrics_offset"]
-            # A run that was killed between the two has this checkpoint, not its archive.
+            # Killed between the two, a run has this checkpoint but not its archive.
             _write_archive(run, loop, state)
     if loop.done(state):
         run.notify(f"Search {number} is done: {int(state['evaluations'])} evaluations.")
@@ -136,22 +136,29 @@ def _which(run: "Run") -> tuple[int, Path | None, int | None]:
     """
     if run.workdir is None:
         return 0, None, None
+    # Process 0 decides, and only then do all look: they must not see two answers.
+    if is_main():
+        _begin(run)
+    barrier("search settings")
+    folders = search_folders(run.workdir.checkpoints)
+    begun = json.loads((folders[-1] / SETTINGS).read_text())
+    return len(folders) - 1, folders[-1], begun["metrics_offset"]
+
+
+def _begin(run: "Run") -> None:
+    """Make the folder of the next search, unless the latest has the same settings."""
+    assert run.workdir is not None
     settings = to_json(run.experiment.search)
     folders = search_folders(run.workdir.checkpoints)
     if folders:
         begun = json.loads((folders[-1] / SETTINGS).read_text())
         if begun["search"] == settings:
-            return len(folders) - 1, folders[-1], begun["metrics_offset"]
+            return
     folder = run.workdir.checkpoints / f"search_{len(folders)}"
     metrics = run.workdir.metrics
     offset = metrics.stat().st_size if metrics.exists() else 0
-    if is_main():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json_atomic(
-            folder / SETTINGS, {"search": settings, "metrics_offset": offset}
-        )
-    barrier("search settings")
-    return len(folders), folder, offset
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json_atomic(folder / SETTINGS, {"search": settings, "metrics_offset": offset})
 
 
 def search_folders(checkpoints: Path) -> list[Path]:
