@@ -1,0 +1,1 @@
+"""How fast it is: each benchmark one ratio in one run, with its command."""

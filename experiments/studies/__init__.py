@@ -1,0 +1,1 @@
+"""Questions about the framework itself, answered by runs over several seeds."""
