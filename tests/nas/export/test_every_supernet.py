@@ -28,9 +28,14 @@ def test_export_and_load(name, tmp_path):
     params = supernet.init(jax.random.key(0))
     genotype = np.asarray(supernet.space.sample(jax.random.key(1), 1))[0]
     arch = Architecture.hard(supernet.space, jnp.asarray(genotype))
-    x = preprocessing(jnp.asarray(images))
-    stats = supernet.calibrate(params, arch, x[None])
-    logits = supernet.apply(params, stats, arch, x).logits
+
+    @jax.jit
+    def infer(params, images):
+        x = preprocessing(images)
+        stats = supernet.calibrate(params, arch, x[None])
+        return stats, supernet.apply(params, stats, arch, x).logits
+
+    stats, logits = infer(params, jnp.asarray(images))
     done = export_subnet(
         tmp_path / "subnet",
         supernet=supernet,
