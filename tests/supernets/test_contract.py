@@ -1,0 +1,135 @@
+"""The contract, over every supernet that is discovered."""
+
+import chex
+import jax
+import numpy as np
+import pytest
+
+from search_spaces import Architecture
+from search_spaces.nasbench201 import EDGES, OPERATIONS
+from tests.supernets import contract
+
+# Options that give zeros whatever they are given.
+INERT = {"NASBench201Supernet": ("none",)}
+
+
+def cell_signature(genotype):
+    """What a NAS-Bench-201 cell computes, with the weights of its edges.
+
+    A node is a sum of terms: the cell's input, a convolution (its edge, its kind and
+    the sum that it is given), and poolings of these. Pooling is linear, and leaves the
+    constant image that a convolution makes of zeros.
+    """
+    nodes = {0: (("input",),), 1: (), 2: (), 3: ()}
+    for (source, target), option in zip(EDGES, genotype, strict=True):
+        operation, inputs = OPERATIONS[option], nodes[source]
+        if operation == "none":
+            continue
+        if operation == "avg_pool_3x3":
+            inputs = tuple(t if t[-1] == () else ("pool", t) for t in inputs)
+        elif operation != "skip_connect":
+            inputs = ((operation, source, target, inputs),)
+        nodes[target] = tuple(sorted(nodes[target] + inputs, key=repr))
+    return nodes[3]
+
+
+SIGNATURES = {"NASBench201Supernet": cell_signature}
+
+
+def test_every_option_of_every_decision_equals_its_subnet(case):
+    for genotype in contract.every_option(case.space):
+        contract.check_equals_subnet(case, genotype)
+
+
+def test_random_genotypes_equal_their_subnets_in_float32(case32):
+    for genotype in contract.random_genotypes(case32.space, 6):
+        contract.check_equals_subnet(case32, genotype)
+
+
+def test_random_genotypes_equal_their_subnets(case):
+    # 24 and the 6 above.
+    for genotype in contract.random_genotypes(case.space, 24, seed=5):
+        contract.check_equals_subnet(case, genotype)
+
+
+@pytest.mark.slow
+def test_many_genotypes_equal_their_subnets(case):
+    for genotype in contract.random_genotypes(case.space, 200, seed=6):
+        contract.check_equals_subnet(case, genotype)
+
+
+def test_hard_is_one_hot_soft(case):
+    genotypes = contract.random_genotypes(case.space, 20)
+    for genotype in [*contract.every_option(case.space), *genotypes]:
+        contract.check_hard_is_one_hot_soft(case, genotype)
+
+
+def test_hard_differentiates_the_chosen_weights_and_soft_all(case, name):
+    genotypes = contract.every_option(case.space)
+    contract.check_gradients_of_weights(case, genotypes, INERT.get(name, ()))
+
+
+def test_every_decision_matters(case, name):
+    genotypes = contract.random_genotypes(case.space, 150)
+    near = [case.space.neighbours(genotype) for genotype in genotypes[:5]]
+    contract.check_every_decision_matters(
+        case, np.concatenate([genotypes, *near]), SIGNATURES.get(name, tuple)
+    )
+
+
+def test_cost_activity_weights_and_program_agree(case32):
+    genotypes = contract.random_genotypes(case32.space, 10)
+    for genotype in [*contract.every_option(case32.space), *genotypes]:
+        contract.check_counts(case32, genotype)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_soft_cost_is_the_expectation(case32, seed):
+    contract.check_soft_cost_is_the_expectation(case32, seed)
+
+
+def test_largest_and_smallest_are_the_extremes(case32):
+    contract.check_extremes(case32, contract.random_genotypes(case32.space, 2000))
+
+
+def test_second_derivative_of_a_hard_architecture(case):
+    genotype = contract.every_option(case.space)[0]
+    contract.check_second_derivative(case, case.hard(genotype))
+
+
+def test_second_derivative_of_a_soft_architecture(case):
+    contract.check_second_derivative(case, case.random_soft(0))
+
+
+def test_a_thousand_genotypes_trace_once(case32):
+    x, batches = case32.x[:2], case32.batches[:, :2]
+
+    def architecture(genotype):
+        return Architecture.hard(case32.space, genotype)
+
+    def apply(params, genotype):
+        return case32.supernet.apply(params, None, architecture(genotype), x).logits
+
+    def train(params, genotype):
+        return jax.grad(lambda p: apply(p, genotype).sum())(params)
+
+    def calibrate(params, genotype):
+        return case32.supernet.calibrate(params, architecture(genotype), batches)
+
+    genotypes = contract.random_genotypes(case32.space, 1000)
+    for fn, num in ((apply, 1000), (train, 1000), (calibrate, 1000)):
+        once = jax.jit(chex.assert_max_traces(fn, n=1))
+        for genotype in genotypes[:num]:
+            once(case32.params, genotype)
+
+
+def test_a_copy_fitted_to_data_keeps_the_contract(case32):
+    shape = (4 * 3, 4 * 2, 1)
+    fitted = case32.supernet.with_data(shape, 5)
+    other = contract.Case(fitted, "float32")
+    assert fitted.image_shape == shape
+    assert fitted.num_classes == 5
+    assert fitted.with_data(case32.supernet.image_shape, 3) == case32.supernet
+    genotype = contract.every_option(other.space)[0]
+    contract.check_equals_subnet(other, genotype)
+    contract.check_counts(other, genotype)
