@@ -92,12 +92,12 @@ class Standalone:
         """Build the module again, with these weights, statistics and random streams."""
         given = flatten(params) | flatten(stats)
         leaves = {}
-        for number, (path, variable) in enumerate(self._state.flat_state()):
+        for number, (path, variable) in enumerate(nnx.to_flat_state(self._state)):
             value = given.get(tuple(map(str, path)), variable.get_value())
             if key is not None and issubclass(variable.type, nnx.RngKey):
                 value = jax.random.fold_in(key, number)
             leaves[path] = variable.replace(value)
-        return nnx.merge(graphdef, nnx.State.from_flat_path(leaves))
+        return nnx.merge(graphdef, nnx.from_flat_state(leaves))
 
 
 def functional(module: nnx.Module) -> Standalone:
@@ -133,6 +133,6 @@ def _values(state: nnx.State) -> dict[str, Any]:
     return unflatten(
         {
             tuple(map(str, path)): variable.get_value()
-            for path, variable in state.flat_state()
+            for path, variable in nnx.to_flat_state(state)
         }
     )

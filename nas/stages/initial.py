@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
@@ -63,6 +64,13 @@ def start_from(run: "Run", state: State, path: str | os.PathLike[str]) -> State:
     start = jax.tree.map(
         lambda drawn, a, w: jnp.where(a > 0, w, drawn), fresh, used, placed
     )
+    again = flatten(cut(start))
+    if any(not np.array_equal(again[p], value) for p, value in flatten(values).items()):
+        raise UserError(
+            f"--init: this supernet makes its weights out of others "
+            f"({type(supernet).__name__}), so that those of {path} cannot be put in "
+            "their place. Start a supernet of plain weights, or leave --init out."
+        )
     params = jax.tree.map(
         lambda leaf, w: jnp.broadcast_to(w[None], leaf.shape), state["params"], start
     )

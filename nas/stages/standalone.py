@@ -4,6 +4,7 @@ What was trained is known by its name; a training that is done is not repeated, 
 whose settings changed starts anew.
 """
 
+import contextlib
 import dataclasses
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -152,14 +153,13 @@ def train_alone(
       The network after its last step, measured on the report split.
     """
     job = _Job.of(run, stage, name, genotype, start, budget)
-    state, metadata = job.restore(job.training.init(start))
-    if "measured" in metadata:
-        run.notify(f"{job.title} is done: {budget.steps} steps.")
-        measured = metadata["measured"]
-    else:
-        state, measured = job.advance(state, metadata)
-    if job.checkpoints is not None:
-        job.checkpoints.close()
+    with contextlib.closing(job.checkpoints or contextlib.ExitStack()):
+        state, metadata = job.restore(job.training.init(start))
+        if "measured" in metadata:
+            run.notify(f"{job.title} is done: {budget.steps} steps.")
+            measured = metadata["measured"]
+        else:
+            state, measured = job.advance(state, metadata)
     return Trained(host(state["params"]), host(state["stats"]), measured)
 
 
@@ -244,23 +244,22 @@ class _Job:
                 }
                 self.checkpoints.save(step, state, metadata | more)
 
-        if not metadata:
-            # Also says where the log was when this began.
-            save(0, state)
-        weights = run.on_device("weights")
-        data = {"images": weights.images, "labels": weights.labels}
-        state = train_standalone(
-            training, state, data, title=self.title, log=log, save=save
-        )
-        state = training.calibrated(state, run.evaluator.calibration_images)
-        fetched = host({name: state[name] for name in ("params", "stats")})
-        measured = measure(run, training.network, **fetched)
-        log(training.steps, {"error": measured["error"]})
-        # One more than the steps: the state after the last may be saved already, by
-        # whom a signal stopped, but not measured.
-        save(training.steps + 1, state, measured=measured)
-        if writer is not None:
-            writer.close()
+        with writer or contextlib.nullcontext():
+            if not metadata:
+                # Also says where the log was when this began.
+                save(0, state)
+            weights = run.on_device("weights")
+            data = {"images": weights.images, "labels": weights.labels}
+            state = train_standalone(
+                training, state, data, title=self.title, log=log, save=save
+            )
+            state = training.calibrated(state, run.evaluator.calibration_images)
+            fetched = host({name: state[name] for name in ("params", "stats")})
+            measured = measure(run, training.network, **fetched)
+            log(training.steps, {"error": measured["error"]})
+            # One more than the steps: the state after the last may be saved already,
+            # by whom a signal stopped, but not measured.
+            save(training.steps + 1, state, measured=measured)
         return state, measured
 
     def _own_offset(self, offset: int | None) -> int | None:

@@ -129,7 +129,7 @@ class StandaloneTraining:
             "opt_state": opt_state,
         }
         # As in the supernet's step: from the first that is not finite, nothing moves.
-        finite = jnp.isfinite(loss) & jnp.isfinite(optax.global_norm(grads))
+        finite = jnp.isfinite(loss) & jnp.isfinite(optax.tree.norm(grads))
         good = finite & (state["bad_step"] < 0)
         old = {name: state[name] for name in new}
         new = jax.tree.map(lambda a, b: jnp.where(good, a, b), new, old)
