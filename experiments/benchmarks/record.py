@@ -80,6 +80,8 @@ def environment() -> dict[str, Any]:
         "device": f"{device.platform}: {device.device_kind}",
         "processor": _processor(),
         "cores": os.cpu_count(),
+        # Above the number of cores, something else was running as well.
+        "load_average": round(os.getloadavg()[0], 1),
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in found},
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
