@@ -28,8 +28,16 @@ from nas.training.step import State, TrainStep
 from supernets import Supernet
 
 # What a later run in the same folder may set anew: it changes no weight.
-MAY_CHANGE = ("search", "export", "finetune", "mesh", "sharding", "versions",
-              "training.checkpoint_every", "command")
+MAY_CHANGE = (
+    "search",
+    "export",
+    "finetune",
+    "mesh",
+    "sharding",
+    "versions",
+    "training.checkpoint_every",
+    "command",
+)
 # Of that, what nobody needs to be told about.
 UNTOLD = ("versions", "command")
 
@@ -184,16 +192,23 @@ class Run:
     def config(self) -> dict[str, Any]:
         """The whole experiment as JSON, with versions and the space's hash."""
         packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-        return to_json(self.experiment) | {
-            "space_hash": self.supernet.space.hash,
-            "image_shape": list(self.dataset.image_shape),
-            "num_classes": self.dataset.num_classes,
-            "split_sizes": {
-                name: len(self.split(name)) for name in ("weights", "search", "report")
-            },
-            "versions": {name: importlib.metadata.version(name) for name in packages},
-            "backend": jax.default_backend(),
-        } | self.extra
+        return (
+            to_json(self.experiment)
+            | {
+                "space_hash": self.supernet.space.hash,
+                "image_shape": list(self.dataset.image_shape),
+                "num_classes": self.dataset.num_classes,
+                "split_sizes": {
+                    name: len(self.split(name))
+                    for name in ("weights", "search", "report")
+                },
+                "versions": {
+                    name: importlib.metadata.version(name) for name in packages
+                },
+                "backend": jax.default_backend(),
+            }
+            | self.extra
+        )
 
     def _check(self) -> None:
         """Find out now, not after hours of training, what does not fit."""
@@ -251,6 +266,21 @@ class Run:
         from nas.stages.export import export
 
         return export(self, pick, folder)
+
+    def finetune(self, subnet_id: str, also_scratch: bool = False) -> dict[str, Any]:
+        """Train a member of the front on, beside a hand-made network of its cost.
+
+        Args:
+          subnet_id: a member's id, `knee` or `best`.
+          also_scratch: train both from scratch too.
+
+        Returns:
+          Errors, intervals and costs by network, as `card.json` says them under
+          `finetune`.
+        """
+        from nas.stages.finetune import finetune
+
+        return finetune(self, subnet_id, also_scratch)
 
     def close(self) -> None:
         """Let go of the folder."""
