@@ -5,11 +5,12 @@ hypervolume of the front that the experiment's controller finds than that of ran
 search? Both controllers of a seed query the same weights; the seed of the training and
 that of the searches vary together, so that seeds are independent repetitions.
 
-Method: of each seed, the union of what both controllers evaluated sets the scale and
-the reference point (its worst values and a tenth of its range more), for both alike.
-The hypervolume of a front is taken on the search split, which the controllers saw, and
-again on the report split, which nobody chose by. Differences are paired by seed; the
-interval is a percentile bootstrap of their mean, which with five seeds is a rough one.
+Method: of each seed, the front of both fronts together sets the scale and the reference
+point (its worst values and a tenth of its range more), for both alike; what is given is
+the fraction of the box between its best values and the reference. It is taken on the
+search split, which the controllers saw, and again on the report split, which nobody
+chose by. Differences are paired by seed; the interval is a percentile bootstrap of
+their mean, which with five seeds is a rough one.
 
 Command: python -m experiments.studies.front_against_random --date 2026-01-31
 
@@ -20,6 +21,7 @@ experiments/results/front_against_random.json, whichever wins.
 import argparse
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +36,8 @@ from nas.evaluation.evaluate import COLUMNS
 from nas.run import Run
 from nas.runtime.workdir import write_json_atomic
 from nas.search import RandomSearch, Search
-from nas.search.archive import Archive
 from nas.search.loop import SearchLoop
-from nas.search.pareto import hypervolume
+from nas.search.pareto import front_indices, hypervolume
 from nas.training.step import State, role_key
 
 RESULT = Path("experiments/results/front_against_random.json")
@@ -84,7 +85,7 @@ def seed_result(
       arguments: for the workdir.
 
     Returns:
-      The hypervolumes of both fronts on both splits, and the sizes of the fronts.
+      The objectives of both fronts on both splits.
     """
     folder = arguments.workdir / f"seed_{seed}"
     with Run(dataclasses.replace(experiment, seed=seed), folder) as run:
@@ -93,7 +94,7 @@ def seed_result(
         budget = experiment.search.evaluations
         if path.exists():
             found = json.loads(path.read_text(encoding="utf-8"))
-            if found["evaluations"] == budget:
+            if found.get("evaluations") == budget:
                 return found
         found = compare(run, run.train(), seed) | {"evaluations": budget}
         write_json_atomic(path, found)
@@ -103,27 +104,20 @@ def seed_result(
 def compare(run: Run, trained: State, seed: int) -> dict[str, Any]:
     """Search with both controllers and measure their fronts."""
     search = run.experiment.search
-    own = search.controller.NAME
-    fronts = {
-        own: search_front(run, trained, search, seed),
-        "random": search_front(
-            run, trained, dataclasses.replace(search, controller=RandomSearch()), seed
-        ),
+    rival = dataclasses.replace(search, controller=RandomSearch())
+    return {
+        "seed": seed,
+        "fronts": {
+            each.controller.NAME: {
+                split: measured(run, trained, front, split).tolist() for split in SPLITS
+            }
+            for each in (search, rival)
+            for front in (search_front(run, trained, each, seed),)
+        },
     }
-    points = np.concatenate([evaluated for evaluated, _ in fronts.values()])
-    result: dict[str, Any] = {"seed": seed, "front": {}, "hypervolume": {}}
-    for name, (_, front) in fronts.items():
-        result["front"][name] = len(front)
-        result["hypervolume"][name] = {
-            split: volume(measured(run, trained, front, split), points)
-            for split in SPLITS
-        }
-    return result
 
 
-def search_front(
-    run: Run, trained: State, search: Search, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
+def search_front(run: Run, trained: State, search: Search, seed: int) -> np.ndarray:
     """Search the trained weights.
 
     Args:
@@ -133,8 +127,7 @@ def search_front(
       seed: of the search.
 
     Returns:
-      `float64[A, M]`, the objectives of all that was evaluated, and `int32[F, D]`, the
-      front.
+      `int32[F, D]`, the front of all that was evaluated.
     """
     device = run.on_device("search")
 
@@ -148,10 +141,7 @@ def search_front(
     state = loop.init(role_key(seed, "search", 0))
     while not loop.done(state):
         state = loop.step(state)
-    archive: Archive = loop.archive(state)
-    genotypes = archive.genotypes[: len(archive)]
-    points = archive.lookup(genotypes, search.objectives)
-    return points, archive.genotypes[loop.front(state)]
+    return loop.archive(state).genotypes[loop.front(state)]
 
 
 def measured(run: Run, trained: State, front: np.ndarray, split: str) -> np.ndarray:
@@ -162,32 +152,48 @@ def measured(run: Run, trained: State, front: np.ndarray, split: str) -> np.ndar
     return np.stack([values[name] for name in run.experiment.search.objectives], 1)
 
 
-def volume(front: np.ndarray, points: np.ndarray) -> float:
-    """Measure a front by the scale of given points.
+def volumes(fronts: Mapping[str, Any]) -> dict[str, float]:
+    """Measure fronts by one scale and reference.
 
     Args:
-      front: `float64[F, M]`.
-      points: `float64[A, M]`; one unit of an objective is their range.
+      fronts: `[F, M]` objectives for each name.
 
     Returns:
-      The hypervolume as a fraction of the box between the points' best values and the
-      reference.
+      Of each, the fraction of the box between the best values of all fronts together
+      and the reference: the worst values of their common front and a tenth of its range
+      more.
     """
-    best, worst = points.min(0), points.max(0)
+    arrays = {name: np.asarray(front, np.float64) for name, front in fronts.items()}
+    everything = np.concatenate(list(arrays.values()))
+    common = everything[front_indices(everything)]
+    best, worst = common.min(0), common.max(0)
     scale = np.where(worst > best, worst - best, 1.0)
     reference = (worst - best) / scale + MARGIN
-    return hypervolume((front - best) / scale, reference) / float(np.prod(reference))
+    box = float(np.prod(reference))
+    return {
+        name: hypervolume((front - best) / scale, reference) / box
+        for name, front in arrays.items()
+    }
 
 
 def summary(experiment: Experiment, seeds: list[dict[str, Any]]) -> dict[str, Any]:
     """Pair the seeds, print the table, and give all as JSON values."""
     own = experiment.search.controller.NAME
+    for found in seeds:
+        by_split = {
+            split: volumes({n: front[split] for n, front in found["fronts"].items()})
+            for split in SPLITS
+        }
+        found["hypervolume"] = {
+            name: {split: by_split[split][name] for split in SPLITS}
+            for name in found["fronts"]
+        }
     rows: list[list[Any]] = [
         ["seed", f"{own}, search", "random, search", f"{own}, report", "random, report"]
     ]
     for found in seeds:
-        volumes = found["hypervolume"]
-        cells = [f"{volumes[name][s]:.4f}" for s in SPLITS for name in (own, "random")]
+        volume = found["hypervolume"]
+        cells = [f"{volume[name][s]:.4f}" for s in SPLITS for name in (own, "random")]
         rows.append([found["seed"], *cells])
     show(
         f"{experiment.name}: hypervolume of the fronts after "
@@ -214,8 +220,12 @@ def summary(experiment: Experiment, seeds: list[dict[str, Any]]) -> dict[str, An
 
 def difference(seeds: list[dict[str, Any]], own: str, split: str) -> dict[str, Any]:
     """Give the mean paired difference of hypervolumes with its interval."""
-    volumes = [found["hypervolume"] for found in seeds]
-    each = np.array([v[own][split] - v["random"][split] for v in volumes])
+    each = np.array(
+        [
+            found["hypervolume"][own][split] - found["hypervolume"]["random"][split]
+            for found in seeds
+        ]
+    )
     low, high = bootstrap(each, np.mean)
     return {
         "mean": float(each.mean()),

@@ -5,27 +5,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.studies.front_against_random import difference, volume
+from experiments.studies.front_against_random import difference, volumes
 
-POINTS = np.array([[0.1, 9e6], [0.4, 2e6], [2.3, 1e6]])
+FRONT = np.array([[0.1, 9e6], [0.4, 2e6], [2.3, 1e6]])
 
 
 def test_volume_is_the_known_area():
-    # One point at the best of both, of a box that reaches a tenth beyond the worst.
-    assert volume(POINTS.min(0)[None], POINTS) == pytest.approx(1)
-    # At the worst of both: a tenth by a tenth of 1.1 by 1.1.
-    assert volume(POINTS.max(0)[None], POINTS) == pytest.approx(0.1**2 / 1.1**2)
+    # The common front spans a unit square, and the box a tenth more on either side.
+    found = volumes({"corners": [[0, 1], [1, 0]], "ideal": [[0, 0]]})
+    assert found["ideal"] == pytest.approx(1)
+    found = volumes({"corners": [[0, 1], [1, 0]], "one": [[0, 1]]})
+    assert found["corners"] == pytest.approx((1.1 * 0.1 * 2 - 0.1**2) / 1.1**2)
+    assert found["one"] == pytest.approx(1.1 * 0.1 / 1.1**2)
 
 
 @given(st.floats(1e-3, 1e9), st.floats(-5, 5))
 def test_volume_has_no_unit(factor, offset):
-    moved = POINTS * np.array([1, factor]) + np.array([offset, 0])
-    front, moved_front = POINTS[:2], moved[:2]
-    assert volume(moved_front, moved) == pytest.approx(volume(front, POINTS))
+    moved = FRONT * np.array([1, factor]) + np.array([offset, 0])
+    before = volumes({"a": FRONT, "b": FRONT[:2]})
+    after = volumes({"a": moved, "b": moved[:2]})
+    assert after == pytest.approx(before)
 
 
-def test_a_larger_front_has_no_smaller_volume():
-    assert volume(POINTS, POINTS) > volume(POINTS[1:], POINTS)
+def test_a_larger_front_has_a_larger_volume():
+    found = volumes({"all": FRONT, "some": FRONT[1:]})
+    assert found["all"] > found["some"]
 
 
 def test_differences_are_paired_by_seed():
