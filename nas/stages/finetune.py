@@ -99,6 +99,8 @@ def finetune(run: "Run", subnet_id: str, also_scratch: bool) -> dict[str, Any]:
         words += " The hand-made network of the nearest cost is the member itself."
     found = {"budget": words} | results
     _write_card(run, member, found)
+    for name, entry in results.items():
+        run.notify(_line(name, entry))
     return found
 
 
@@ -193,6 +195,16 @@ def _budget_words(run: "Run", also_scratch: bool) -> str:
             "updates each on the same batches, and none before. More would help them."
         )
     return text
+
+
+def _line(name: str, entry: dict[str, Any]) -> str:
+    """Say a network's error in a line."""
+    low, high = entry["error_interval"]
+    return (
+        f"{name.replace('_', ' ')} ({entry['id']}): error {entry['error']:.2%}, 95 % "
+        f"interval {low:.2%} to {high:.2%}; {entry['macs']:,} MACs; "
+        f"{entry['steps']} updates of its own"
+    )
 
 
 def _export(
