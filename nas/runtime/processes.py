@@ -17,6 +17,8 @@ NUM_PROCESSES = "NAS_NUM_PROCESSES"
 PROCESS_ID = "NAS_PROCESS_ID"
 HEARTBEAT_SECONDS = "NAS_HEARTBEAT_SECONDS"
 
+_SCHEDULER = "xla_cpu_enable_concurrency_optimized_scheduler"
+
 
 def initialize_distributed(
     coordinator: str | None = None,
@@ -66,6 +68,7 @@ def initialize_distributed(
             f"be one of 0 .. {NUM_PROCESSES} - 1."
         )
     heartbeat = _whole(HEARTBEAT_SECONDS, environ.get(HEARTBEAT_SECONDS) or 100)
+    _order_collectives()
     try:
         jax.distributed.initialize(
             coordinator_address=str(given[COORDINATOR]),
@@ -80,6 +83,18 @@ def initialize_distributed(
             "that nothing uses a device before this call."
         ) from error
     return True
+
+
+def _order_collectives() -> None:
+    """Have CPUs run collectives in the order of the program.
+
+    Between processes, XLA's CPU backend matches collectives by their order alone. Its
+    default scheduler starts independent ones, such as those of two edges of a cell, in
+    whatever order they become ready: the processes then abort, now and then.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    if _SCHEDULER not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} --{_SCHEDULER}=false".strip()
 
 
 def index() -> int:
