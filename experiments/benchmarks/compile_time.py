@@ -12,13 +12,14 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from experiments.benchmarks.blocks import CLOCKS
 from experiments.benchmarks.record import parse, parser, save, show
 from nas.cli.experiments import load_experiment
 from nas.run import Run
@@ -27,12 +28,13 @@ from nas.runtime.mesh import put, replicated
 from nas.training.step import make_train_step
 
 CHILD = "--child"
+Clock = Callable[[], float]
 
 
 def main() -> None:
     """Measure, and print a table."""
     if CHILD in sys.argv:
-        _child(sys.argv[-2], int(sys.argv[-1]))
+        _child(sys.argv[-3], int(sys.argv[-2]), CLOCKS[sys.argv[-1]])
         return
     made = parser(__doc__)
     made.add_argument("experiments", nargs="*", default=["digits_cells", "vit_tiny"])
@@ -53,7 +55,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
                 for kind in ("cold", "cached"):
                     # Once is enough to count the programs.
                     num = 1 if repeat or kind == "cold" else arguments.architectures
-                    found[kind].append(_start(name, num, cache))
+                    found[kind].append(_start(name, num, cache, arguments.clock))
         result[name] = {}
         for program in ("train step", "evaluation"):
             cold, cached = (
@@ -82,9 +84,9 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
-def _start(name: str, architectures: int, cache: str) -> dict[str, Any]:
+def _start(name: str, architectures: int, cache: str, clock: str) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-m", __spec__.name, CHILD, name, str(architectures)],
+        [sys.executable, "-m", __spec__.name, CHILD, name, str(architectures), clock],
         env=os.environ | {ENVIRONMENT: cache},
         stdout=subprocess.PIPE,
         text=True,
@@ -93,27 +95,27 @@ def _start(name: str, architectures: int, cache: str) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def _child(name: str, architectures: int) -> None:
+def _child(name: str, architectures: int, clock: Clock) -> None:
     """Compile both programs of an experiment, run them, and print what was found."""
     enable(directory=Path(os.environ[ENVIRONMENT]))
     run = Run(load_experiment(name)[0], notify=lambda line: None)
     result = {
-        "train step": _train(run, architectures),
-        "evaluation": _evaluate(run, architectures),
+        "train step": _train(run, architectures, clock),
+        "evaluation": _evaluate(run, architectures, clock),
     }
     print(json.dumps(result))
 
 
-def _train(run: Run, architectures: int) -> dict[str, Any]:
+def _train(run: Run, architectures: int, clock: Clock) -> dict[str, Any]:
     everywhere = replicated(run.mesh)
     state = put(run.train_step.init(run.allowed), everywhere)
     layout = jax.tree.map(lambda _: everywhere, state)
     weights = run.on_device("weights")
     data = {"weights": {"images": weights.images, "labels": weights.labels}}
     program: Any = make_train_step(run.train_step, layout)
-    begin = time.perf_counter()
+    begin = clock()
     program.lower(state, data).compile()
-    seconds = time.perf_counter() - begin
+    seconds = clock() - begin
     for _ in range(architectures):
         state = program(state, data)
     jax.block_until_ready(state)
@@ -124,19 +126,19 @@ def _train(run: Run, architectures: int) -> dict[str, Any]:
     }
 
 
-def _evaluate(run: Run, architectures: int) -> dict[str, Any]:
+def _evaluate(run: Run, architectures: int, clock: Clock) -> dict[str, Any]:
     params = run.train_step.init(run.allowed)["params"]
     space = run.supernet.space
     drawn = np.asarray(space.sample(jax.random.key(1), 4 * architectures))
     genotypes = np.unique(drawn, axis=0)[:architectures]
     split = run.on_device("search")
     allowed = jax.numpy.asarray(run.allowed)
-    begin = time.perf_counter()
+    begin = clock()
     run.evaluator.evaluate(params, allowed, genotypes[:1], split)
-    first = time.perf_counter() - begin
-    begin = time.perf_counter()
+    first = clock() - begin
+    begin = clock()
     run.evaluator.evaluate(params, allowed, genotypes[:1], split)
-    again = time.perf_counter() - begin
+    again = clock() - begin
     run.evaluator.evaluate(params, allowed, genotypes, split)
     program: Any = run.evaluator.__dict__["_one"]
     return {

@@ -15,7 +15,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from experiments.benchmarks.blocks import alternate, ratio
+from experiments.benchmarks.blocks import CLOCKS, alternate, ratio
 from experiments.benchmarks.record import milliseconds, parse, parser, save, show
 from experiments.benchmarks.workloads import (
     RandomImages,
@@ -71,7 +71,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         )
         blocks[f"entangled, {name}"] = train_block(run, arguments.steps)
         blocks[f"plain, {name}"] = plain_block(run, genotype, arguments.steps)
-    times = alternate(blocks, arguments.rounds)
+    times = alternate(blocks, arguments.rounds, clock=CLOCKS[arguments.clock])
     rows: list[list[Any]] = [
         ["architecture", "MACs", "entangled", "plain", "entangled / plain"]
     ]

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments.benchmarks.blocks import alternate, ratio
+from experiments.benchmarks.blocks import CLOCKS, alternate, ratio
 from experiments.benchmarks.record import parse, parser, save, show
 from nas.cli.experiments import load_experiment
 from nas.data import evaluation_batches
@@ -86,9 +86,11 @@ def measure(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
         for _ in range(arguments.shared):
             programs[number]()
 
-    alternate_first = {"shared": shared, "compiled": compiled}
-    times = alternate(alternate_first, arguments.rounds)
-    again = alternate({"shared": shared, "running": running}, arguments.rounds)
+    clock = CLOCKS[arguments.clock]
+    both = {"shared": shared, "compiled": compiled}
+    times = alternate(both, arguments.rounds, clock=clock)
+    both = {"shared": shared, "running": running}
+    again = alternate(both, arguments.rounds, clock=clock)
     for number in range(arguments.rounds):
         gap = abs(losses["shared"][number] - losses["compiled"][number])
         if gap > TOLERANCE * max(1, abs(losses["compiled"][number])):

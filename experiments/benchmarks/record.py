@@ -19,6 +19,7 @@ from typing import Any
 
 import jax
 
+from experiments.benchmarks.blocks import CLOCKS
 from nas.runtime.workdir import write_json_atomic
 
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "torch")
@@ -32,12 +33,18 @@ def parser(doc: str | None) -> argparse.ArgumentParser:
       doc: the module's docstring; its first paragraph becomes the help text.
 
     Returns:
-      A parser with `--json` and `--date`.
+      A parser with `--json`, `--date` and `--clock`.
     """
     first = (doc or "").partition("\n\n")[0]
     made = argparse.ArgumentParser(description=first)
     made.add_argument("--json", type=Path, help="also write the result to this file")
     made.add_argument("--date", help="of the measurement, for the file: 2026-01-31")
+    made.add_argument(
+        "--clock",
+        choices=sorted(CLOCKS),
+        default="wall",
+        help="processor: leave out what else runs; use with taskset -c 0",
+    )
     return made
 
 
@@ -76,10 +83,12 @@ def environment() -> dict[str, Any]:
     """Describe the machine and the versions."""
     device = jax.devices()[0]
     found = [name for name in PACKAGES if importlib.util.find_spec(name) is not None]
+    pinned = getattr(os, "sched_getaffinity", None)
     return {
         "device": f"{device.platform}: {device.device_kind}",
         "processor": _processor(),
         "cores": os.cpu_count(),
+        "cores_used": len(pinned(0)) if pinned is not None else os.cpu_count(),
         # Above the number of cores, something else was running as well.
         "load_average": round(os.getloadavg()[0], 1),
         "versions": {"python": platform.python_version()}

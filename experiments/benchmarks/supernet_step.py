@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.benchmarks.blocks import alternate, ratio
+from experiments.benchmarks.blocks import CLOCKS, alternate, ratio
 from experiments.benchmarks.record import milliseconds, parse, parser, save, show
 from experiments.benchmarks.workloads import (
     RandomImages,
@@ -78,6 +78,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             "PyTorch, channels_last": torch_block(run, genotypes, arguments, True),
         },
         arguments.rounds,
+        clock=CLOCKS[arguments.clock],
     )
     return report(times, arguments, difference)
 
