@@ -66,6 +66,17 @@ def test_canonical_weights_are_the_expected_canonical_genotype(space, seed):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
+@settings(max_examples=8)
+@given(small_spaces(), st.integers(0, 1000))
+def test_live_weights_are_the_rows_before_they_were_canonical(space, seed):
+    weights = jnp.asarray(random_rows(space, seed) + 0.05 * space.valid)
+    weights = weights / weights.sum(1, keepdims=True)
+    arch = Architecture.soft(space, weights)
+    np.testing.assert_allclose(arch.given_alive().weights, weights, atol=1e-4)
+    hard = Architecture.hard(space, space.enumerate()[-1])
+    assert hard.given_alive() is hard
+
+
 def test_dead_decisions_do_not_touch_the_gradient():
     def total(weights):
         rows = SPACE.canonical_weights(weights)
