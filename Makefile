@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+# Processes that run the tests; a file of tests stays in one, to share what it compiles.
+JOBS ?= auto
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -24,10 +26,10 @@ demo: $(VENV)/.installed
 	@$(BIN)/nas run digits_cells
 
 test: $(VENV)/.installed-test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 test-slow: $(VENV)/.installed-test
-	@$(BIN)/python -m pytest -m "slow or not slow"
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "slow or not slow"
 
 check: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check $(SOURCES)
