@@ -132,15 +132,16 @@ def test_weights_may_be_split(tmp_path):
 # -------------------------------------------------------------------- two processes
 DRIVER = """
 import sys
-from nas.runtime.processes import initialize_distributed, index
+from nas.runtime.processes import initialize_distributed
 initialize_distributed()
-import dataclasses, json, numpy, os
+import json
 from nas import Run, Training
 from nas.runtime.mesh import MeshConfig
-from tests.nas.training.parts import tiny, two_edges
-folder, steps = sys.argv[1], int(sys.argv[2])
+from tests.nas.training import parts
+folder, steps, supernet = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 training = Training(steps=steps, batch_size=16, log_every=1, checkpoint_every=3)
-experiment = tiny(supernet=two_edges(), training=training, mesh=MeshConfig())
+supernet = getattr(parts, supernet)()
+experiment = parts.tiny(supernet=supernet, training=training, mesh=MeshConfig())
 with Run(experiment, folder) as run:
     run.train()
     run.search()
@@ -149,13 +150,13 @@ print(json.dumps([[m.id, m.objectives] for m in members]))
 """
 
 
-def start_pair(folder, steps, heartbeat=100):
+def start_pair(folder, steps, supernet, heartbeat=100):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     return [
         subprocess.Popen(
-            [sys.executable, "-c", DRIVER, folder, str(steps)],
+            [sys.executable, "-c", DRIVER, folder, str(steps), supernet],
             env=os.environ
             | {"NAS_COORDINATOR": address, "NAS_NUM_PROCESSES": "2"}
             | {"NAS_PROCESS_ID": str(number), "NAS_HEARTBEAT_SECONDS": str(heartbeat)},
@@ -191,7 +192,7 @@ def same_front(found, wanted):
 
 
 def test_two_processes_train_search_and_measure_as_one_does(trained, tmp_path):
-    first, second = finish(start_pair(tmp_path, TRAINING.steps))
+    first, second = finish(start_pair(tmp_path, TRAINING.steps, "two_edges"))
     one, state, _ = trained["one"]
     run = Run(cells(mesh=ONE), notify=ignore)
     run.state = state
@@ -208,16 +209,14 @@ def test_two_processes_train_search_and_measure_as_one_does(trained, tmp_path):
 
 @pytest.mark.slow
 def test_one_of_two_processes_dies_and_both_are_started_again(tmp_path):
-    steps = 400
+    steps = 150
     whole = tmp_path / "whole"
-    wanted = finish(start_pair(whole, steps))[0]
+    wanted = finish(start_pair(whole, steps, "two_layers"))[0]
     folder = tmp_path / "broken"
-    pair = start_pair(folder, steps, heartbeat=10)
+    pair = start_pair(folder, steps, "two_layers", heartbeat=10)
     deadline = time.monotonic() + 120
     try:
-        while not (folder / "checkpoints" / "train" / "30").exists() and not any(
-            Path(folder / "checkpoints" / "train").glob("[3-9]?")
-        ):
+        while not list((folder / "checkpoints" / "train").glob("[3-9]?")):
             assert time.monotonic() < deadline
             assert pair[0].poll() is None, pair[0].communicate()[1]
             time.sleep(0.02)
@@ -229,6 +228,6 @@ def test_one_of_two_processes_dies_and_both_are_started_again(tmp_path):
             process.kill()
             process.communicate()
     assert 0 < len(losses(folder)) < steps
-    assert finish(start_pair(folder, steps))[0] == wanted
+    assert finish(start_pair(folder, steps, "two_layers"))[0] == wanted
     assert (folder / "archive.csv").read_bytes() == (whole / "archive.csv").read_bytes()
     assert losses(folder) == losses(whole)

@@ -138,7 +138,9 @@ def random_gradient(supernet, genotype, seed):
     arch = Architecture.hard(supernet.space, genotype)
     rng = np.random.default_rng(seed)
     return jax.tree.map(
-        lambda s, a: jnp.asarray(rng.normal(size=s.shape) * np.asarray(a > 0), jnp.float32),
+        lambda s, a: jnp.asarray(
+            rng.normal(size=s.shape) * np.asarray(a > 0), jnp.float32
+        ),
         shapes,
         supernet.activity(arch),
     )
