@@ -20,6 +20,14 @@ def _case(name: str, dtype: str) -> Case:
     return Case(tiny(supernets.discover()[name]), dtype)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forget_programs():
+    """Extracted networks run operation by operation: thousands of small programs."""
+    yield
+    _case.cache_clear()
+    jax.clear_caches()
+
+
 @pytest.fixture(params=sorted(supernets.discover()))
 def name(request) -> str:
     return request.param

@@ -20,7 +20,9 @@ from supernets.counting import count_macs
 from supernets.paths import flatten
 
 FLOAT64, FLOAT32 = 1e-9, 1e-5
-# Statistics over few values are ill-conditioned: float32 would show it.
+# In float32 a norm over nearly equal values multiplies their rounding, as much as by
+# 1 / sqrt(epsilon); statistics of the batch and gradients pass through such norms.
+FLOAT32_THROUGH_NORMS = 1e-4
 BATCH = 8
 
 
@@ -51,6 +53,7 @@ class Case:
         self.supernet = dataclasses.replace(supernet, **replaced)
         self.space = supernet.space
         self.tolerance = FLOAT64 if dtype == "float64" else FLOAT32
+        self.loose = FLOAT64 if dtype == "float64" else FLOAT32_THROUGH_NORMS
         rng = np.random.default_rng(0)
 
         def noise(shape, scale=1.0):
@@ -142,21 +145,37 @@ def random_genotypes(space, num, seed=2):
 
 
 # ------------------------------------------------------------------------ invariants
-def check_equals_subnet(case, genotype):
-    """Values and gradients of the supernet are those of the extracted network."""
+def check_equals_subnet(case, genotype, modes=(True, False)):
+    """Values and gradients of the supernet are those of the extracted network.
+
+    Args:
+      case: the case.
+      genotype: of the extracted network.
+      modes: whether in inference, by calibrated statistics, or by the batch's own.
+    """
     arch = case.hard(genotype)
     stats = case.calibrate(case.params, arch, case.batches)
-    for given, inference in ((stats, True), (None, False)):
-        if inference and not stats:
-            continue
+    for inference in modes if stats else (True,):
+        given = stats if inference else None
         found = case.run(case.params, given, arch, case.x)
         expected = case.run_subnet(genotype, stats, inference)
         what = f"{genotype} {'inference' if inference else 'batch statistics'} "
-        for part, a, b in zip(
-            ("logits", "dparams", "dx"), found, expected, strict=True
-        ):
-            assert_close(a, b, case.tolerance, what + part)
+        logits = case.tolerance if inference else case.loose
+        assert_close(found[0], expected[0], logits, what + "logits")
+        assert_close(found[1], expected[1], case.loose, what + "dparams")
+        assert_close(found[2], expected[2], case.loose, what + "dx")
         check_inactive_gradient_is_zero(case, arch, found[1])
+
+
+def check_logits_equal_subnet(case, genotype):
+    """As `check_equals_subnet` of inference, without gradients."""
+    arch = case.hard(genotype)
+    stats = case.calibrate(case.params, arch, case.batches)
+    found = jax.jit(case.supernet.apply)(case.params, stats, arch, case.x).logits
+    module = case.supernet.subnet(genotype)
+    load_weights(module, case.supernet.extract(case.params, stats, genotype))
+    module.eval()
+    assert_close(found, module(case.x), case.tolerance, f"{genotype} logits")
 
 
 def check_inactive_gradient_is_zero(case, arch, gradients):
@@ -170,7 +189,7 @@ def check_hard_is_one_hot_soft(case, genotype):
     hard = case.run(case.params, None, case.hard(genotype), case.x)
     soft = case.run(case.params, None, case.one_hot(genotype), case.x)
     for what, a, b in zip(("logits", "dparams", "dx"), hard, soft, strict=True):
-        assert_close(a, b, case.tolerance, f"{genotype} {what}")
+        assert_close(a, b, case.loose, f"{genotype} {what}")
 
 
 def check_gradients_of_weights(case, genotypes, inert=()):
