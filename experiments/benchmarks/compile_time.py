@@ -80,7 +80,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
                 ]
             )
     title = f"Tracing and compiling, the median of {arguments.repeats}; "
-    show(title + "programs that were compiled for distinct architectures", rows)
+    show(title + "programs compiled for random architectures", rows)
     return result
 
 
