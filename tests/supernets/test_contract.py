@@ -93,11 +93,13 @@ def test_largest_and_smallest_are_the_extremes(case32):
     contract.check_extremes(case32, contract.random_genotypes(case32.space, 2000))
 
 
+@pytest.mark.slow
 def test_second_derivative_of_a_hard_architecture(case):
     genotype = contract.every_option(case.space)[0]
     contract.check_second_derivative(case, case.hard(genotype))
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_second_derivative_of_a_soft_architecture(case):
     contract.check_second_derivative(case, case.random_soft(0))

@@ -223,6 +223,7 @@ def test_wrong_superpositions_differ_from_the_sum(defect, check, args, monkeypat
     holds_no_more(check, *args, Checks)
 
 
+@pytest.mark.slow
 def test_without_a_defect_the_checks_hold():
     vit, cells = case_of(vision_transformer), case_of(nasbench201)
     contract.check_equals_subnet(cells, CELL)

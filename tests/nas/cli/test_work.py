@@ -153,6 +153,7 @@ def test_loss_that_is_not_finite_stops_with_step_and_architecture(refused, folde
     assert re.search(r"not finite at step \d+, training architecture \S+ \(", found)
 
 
+@pytest.mark.slow
 def test_stopped_run_goes_on(folder):
     argv = ("train", "tiny.py", "--training.steps", "1000000")
 
