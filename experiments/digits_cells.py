@@ -12,6 +12,10 @@ Command: nas run digits_cells
 
 Expected time: under 3 minutes on 2 CPU cores, compiling included; less when run again,
 because compiled programs are kept.
+
+Result (2 cores of an AMD EPYC, JAX 0.10.2, 2026-11-21): 2 min 0 s with an empty
+compilation cache; five members between 120 and 353 thousand multiply-accumulates, with
+errors of 3.1 % to 1.7 % on 357 images of the report split, whose intervals overlap.
 """
 
 from nas import Experiment, Export, Training
