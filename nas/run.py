@@ -111,14 +111,14 @@ class Run:
     @functools.cached_property
     def preprocessing(self) -> Preprocessing:
         """From pixels to the network's input, by the weights split's statistics."""
-        return Preprocessing.fit(self.splits.weights.images)
+        return Preprocessing.fit(self.splits.weights.inputs)
 
     @functools.cached_property
     def supernet(self) -> Supernet:
         """The supernet, fitted to the data."""
         try:
             fitted = self.experiment.supernet.with_data(
-                self.dataset.image_shape, self.dataset.num_classes
+                self.dataset.input_shape, self.dataset.num_classes
             )
             return fitted.with_precision(self.experiment.precision)
         except ValueError as error:
@@ -181,7 +181,7 @@ class Run:
         return {
             name: dataclasses.replace(
                 split,
-                images=put(split.images, replicated(self.mesh)),
+                inputs=put(split.inputs, replicated(self.mesh)),
                 labels=put(split.labels, replicated(self.mesh)),
             )
             for name in ("weights", "search", "report")
@@ -196,7 +196,7 @@ class Run:
             to_json(self.experiment)
             | {
                 "space_hash": self.supernet.space.hash,
-                "image_shape": list(self.dataset.image_shape),
+                "input_shape": list(self.dataset.input_shape),
                 "num_classes": self.dataset.num_classes,
                 "split_sizes": {
                     name: len(self.split(name))

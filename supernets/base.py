@@ -43,18 +43,18 @@ class Supernet(abc.ABC):
 
     Attributes:
       space: the search space of its architectures.
-      image_shape: `(H, W, C)` of the input.
+      input_shape: `(H, W, C)` of the input.
       num_classes: the length of the logits.
       compute_dtype: of activations, and of the weights when they are used.
     """
 
     space: SearchSpace
-    image_shape: tuple[int, int, int]
+    input_shape: tuple[int, int, int]
     num_classes: int
     compute_dtype: str
 
     @abc.abstractmethod
-    def with_data(self, image_shape: tuple[int, int, int], num_classes: int) -> Self:
+    def with_data(self, input_shape: tuple[int, int, int], num_classes: int) -> Self:
         """Fit a copy to a data set's images and classes."""
 
     def with_precision(self, precision: str) -> Self:

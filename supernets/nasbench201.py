@@ -42,7 +42,7 @@ class NASBench201Supernet(ElasticSupernet):
       cells: N, cells in each stage. The benchmark has 5.
       affine: whether batch norms have a scale and a bias. The benchmark's networks,
         trained alone, have them.
-      image_shape: `(H, W, C)` of the input.
+      input_shape: `(H, W, C)` of the input.
       num_classes: the length of the logits.
     """
 
@@ -50,7 +50,7 @@ class NASBench201Supernet(ElasticSupernet):
     channels: int = 16
     cells: int = 5
     affine: bool = True
-    image_shape: tuple[int, int, int] = (32, 32, 3)
+    input_shape: tuple[int, int, int] = (32, 32, 3)
     num_classes: int = 10
 
     def __post_init__(self) -> None:
@@ -60,18 +60,18 @@ class NASBench201Supernet(ElasticSupernet):
                 raise ValueError(
                     f"{name}: found {getattr(self, name)}; at least {least} is needed."
                 )
-        if min(self.image_shape[:2]) < 4:
+        if min(self.input_shape[:2]) < 4:
             raise ValueError(
-                f"image_shape: found {self.image_shape}; the network halves the image "
+                f"input_shape: found {self.input_shape}; the network halves the image "
                 "twice, so height and width must be at least 4 pixels."
             )
 
     __hash__ = ElasticSupernet.__hash__
 
-    def with_data(self, image_shape: tuple[int, int, int], num_classes: int) -> Self:
+    def with_data(self, input_shape: tuple[int, int, int], num_classes: int) -> Self:
         """Fit a copy to a data set; see `Supernet.with_data`."""
         return dataclasses.replace(
-            self, image_shape=tuple(image_shape), num_classes=num_classes
+            self, input_shape=tuple(input_shape), num_classes=num_classes
         )
 
     def network(self, rngs: nnx.Rngs) -> nnx.Module:
@@ -214,7 +214,7 @@ def _halve(x: jax.Array) -> jax.Array:
 
 def _sizes(supernet: NASBench201Supernet) -> list[tuple[int, int]]:
     """Give the channels and the pixels of each stage."""
-    h, w, _ = supernet.image_shape
+    h, w, _ = supernet.input_shape
     sizes = []
     for stage in range(STAGES):
         sizes.append((supernet.channels * 2**stage, h * w))
@@ -227,7 +227,7 @@ class _Network(nnx.Module):
         sizes, affine = _sizes(supernet), supernet.affine
         channels, positions = sizes[0]
         self.stem = ElasticConvolution(
-            supernet.image_shape[2],
+            supernet.input_shape[2],
             channels,
             kernel_size=3,
             positions=positions,
@@ -378,7 +378,7 @@ class Subnet(nnx.Module):
         affine = supernet.affine
         widths = [channels for channels, _ in _sizes(supernet)]
         self.stem = nnx.Conv(
-            supernet.image_shape[2],
+            supernet.input_shape[2],
             widths[0],
             (3, 3),
             padding=((1, 1), (1, 1)),
@@ -417,4 +417,4 @@ class Subnet(nnx.Module):
         return self.classifier(x.mean((1, 2)))
 
 
-TINY = NASBench201Supernet(channels=4, cells=2, image_shape=(8, 8, 2), num_classes=3)
+TINY = NASBench201Supernet(channels=4, cells=2, input_shape=(8, 8, 2), num_classes=3)

@@ -41,14 +41,14 @@ class VisionTransformerSupernet(ElasticSupernet):
       patch_size: side of a patch, in pixels; it divides the image's height and width.
       head_size: length of a head's queries, keys and values. The published spaces
         have 64.
-      image_shape: `(H, W, C)` of the input.
+      input_shape: `(H, W, C)` of the input.
       num_classes: the length of the logits.
     """
 
     space: SearchSpace = PRESETS["vit_tiny"]
     patch_size: int = 4
     head_size: int = 16
-    image_shape: tuple[int, int, int] = (32, 32, 3)
+    input_shape: tuple[int, int, int] = (32, 32, 3)
     num_classes: int = 10
 
     def __post_init__(self) -> None:
@@ -58,7 +58,7 @@ class VisionTransformerSupernet(ElasticSupernet):
                 raise ValueError(
                     f"{name}: found {getattr(self, name)}; at least {least} is needed."
                 )
-        h, w, _ = self.image_shape
+        h, w, _ = self.input_shape
         if h % self.patch_size or w % self.patch_size:
             fit = [p for p in range(1, min(h, w) + 1) if h % p == w % p == 0]
             raise ValueError(
@@ -69,20 +69,20 @@ class VisionTransformerSupernet(ElasticSupernet):
 
     __hash__ = ElasticSupernet.__hash__
 
-    def with_data(self, image_shape: tuple[int, int, int], num_classes: int) -> Self:
+    def with_data(self, input_shape: tuple[int, int, int], num_classes: int) -> Self:
         """Fit a copy to a data set; see `Supernet.with_data`.
 
         Raises:
           ValueError: the patch size does not divide the images; it names those that do.
         """
         return dataclasses.replace(
-            self, image_shape=tuple(image_shape), num_classes=num_classes
+            self, input_shape=tuple(input_shape), num_classes=num_classes
         )
 
     @property
     def num_patches(self) -> int:
         """N, the number of tokens."""
-        h, w, _ = self.image_shape
+        h, w, _ = self.input_shape
         return (h // self.patch_size) * (w // self.patch_size)
 
     def network(self, rngs: nnx.Rngs) -> nnx.Module:
@@ -213,7 +213,7 @@ class _Network(nnx.Module):
         width = Axis.prefix(("embed",), (len(embed),), embed)
         self.num_blocks = max(_options(supernet.space, "depth"))
         self.patch_embedding = PatchEmbedding(
-            supernet.image_shape, width, patch_size=supernet.patch_size, rngs=rngs
+            supernet.input_shape, width, patch_size=supernet.patch_size, rngs=rngs
         )
         self.blocks = stacked(
             lambda r: _Block(supernet, width, r), rngs, self.num_blocks
@@ -301,7 +301,7 @@ class Subnet(nnx.Module):
         """
         width, patch = choices["embed"], (supernet.patch_size,) * 2
         self.patch_embedding = nnx.Conv(
-            supernet.image_shape[2],
+            supernet.input_shape[2],
             width,
             patch,
             strides=patch,
@@ -341,6 +341,6 @@ class Subnet(nnx.Module):
 TINY = VisionTransformerSupernet(
     space=vision_transformer("tiny", (4, 6), (1, 2, 3), (1, 2), (1.0, 2.0)),
     head_size=4,
-    image_shape=(8, 8, 2),
+    input_shape=(8, 8, 2),
     num_classes=3,
 )

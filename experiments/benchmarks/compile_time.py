@@ -111,7 +111,7 @@ def _train(run: Run, architectures: int, clock: Clock) -> dict[str, Any]:
     state = put(run.train_step.init(run.allowed), everywhere)
     layout = jax.tree.map(lambda _: everywhere, state)
     weights = run.on_device("weights")
-    data = {"weights": {"images": weights.images, "labels": weights.labels}}
+    data = {"weights": {"inputs": weights.inputs, "labels": weights.labels}}
     program: Any = make_train_step(run.train_step, layout)
     begin = clock()
     program.lower(state, data).compile()

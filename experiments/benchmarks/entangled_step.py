@@ -55,7 +55,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     )
     side = arguments.side
     supernet = VisionTransformerSupernet(
-        space, patch_size=4, head_size=32, image_shape=(side, side, 3)
+        space, patch_size=4, head_size=32, input_shape=(side, side, 3)
     )
     genotypes = {"largest": supernet.largest(), "median": median(supernet)}
     blocks: dict[str, Callable[[int], None]] = {}
@@ -119,7 +119,7 @@ def plain_block(run: Run, genotype: np.ndarray, steps: int) -> Callable[[int], N
     layout = jax.tree.map(lambda _: replicated(run.mesh), state)
     program = jax.jit(training.step, donate_argnums=0, out_shardings=layout)
     weights = run.on_device("weights")
-    data = {"images": weights.images, "labels": weights.labels}
+    data = {"inputs": weights.inputs, "labels": weights.labels}
 
     def block(number: int) -> None:
         nonlocal state

@@ -99,7 +99,7 @@ def measure(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
             )
     one = times["shared"] / arguments.shared
     return {
-        "images": len(run.splits.search),
+        "inputs": len(run.splits.search),
         "shared_seconds": float(np.median(one)),
         "compiled_seconds": float(np.median(times["compiled"])),
         "compiled_over_shared": ratio(times["compiled"], one),
@@ -149,7 +149,7 @@ def network_program(run: Run, params: Any, genotype: np.ndarray) -> Any:
     calibration = run.evaluator.calibration_images
 
     def program() -> float:
-        total = evaluate(weights, split.images, split.labels, batches, calibration)
+        total = evaluate(weights, split.inputs, split.labels, batches, calibration)
         return float(total) / len(split)
 
     return program

@@ -60,7 +60,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     supernet = NASBench201Supernet(
         channels=arguments.channels,
         cells=arguments.cells,
-        image_shape=(arguments.side, arguments.side, 3),
+        input_shape=(arguments.side, arguments.side, 3),
     )
     num = arguments.rounds * arguments.steps
     genotypes = np.asarray(supernet.space.sample(jax.random.key(0), num))
@@ -117,7 +117,7 @@ def same_function(run: Run, genotypes: np.ndarray) -> float:
     supernet: Any = run.supernet
     params = supernet.init(jax.random.key(0))
     network = TorchSupernet(supernet).load(params)
-    x = run.preprocessing(jnp.asarray(run.splits.search.images[:16]))
+    x = run.preprocessing(jnp.asarray(run.splits.search.inputs[:16]))
 
     @jax.jit
     def ours(genotype: jax.Array) -> jax.Array:
@@ -160,7 +160,7 @@ def torch_block(
         weight_decay=OPTIMIZER.weight_decay,
     )
     split = run.splits.weights
-    images = torch.from_numpy(split.images.transpose(0, 3, 1, 2).copy())
+    images = torch.from_numpy(split.inputs.transpose(0, 3, 1, 2).copy())
     labels = torch.from_numpy(split.labels).long()
     preprocessing = run.preprocessing
     mean, std = (

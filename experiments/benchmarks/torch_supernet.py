@@ -110,7 +110,7 @@ class TorchSupernet(nn.Module):
         super().__init__()
         options = [[str(o) for o in d.options] for d in like.space.decisions]
         widths = [like.channels * 2**stage for stage in range(3)]
-        self.stem = nn.Conv2d(like.image_shape[2], widths[0], 3, 1, 1, bias=False)
+        self.stem = nn.Conv2d(like.input_shape[2], widths[0], 3, 1, 1, bias=False)
         self.stem_norm = nn.BatchNorm2d(widths[0], track_running_stats=False)
         self.stages = nn.ModuleList(
             nn.ModuleList(Cell(width, options) for _ in range(like.cells))

@@ -101,7 +101,7 @@ def train_block(run: Run, steps: int) -> Callable[[int], None]:
     program = make_train_step(run.train_step, layout)
     weights = run.on_device("weights")
     data: dict[str, dict[str, Any]] = {
-        "weights": {"images": weights.images, "labels": weights.labels}
+        "weights": {"inputs": weights.inputs, "labels": weights.labels}
     }
 
     def block(number: int) -> None:

@@ -69,20 +69,20 @@ class TwoLayers(ElasticSupernet):
     """The supernet over both decisions."""
 
     space: SearchSpace = SPACE
-    image_shape: tuple[int, int, int] = (8, 8, 1)
+    input_shape: tuple[int, int, int] = (8, 8, 1)
     num_classes: int = 10
 
     __hash__ = ElasticSupernet.__hash__
 
-    def with_data(self, image_shape: tuple[int, int, int], num_classes: int) -> Self:
+    def with_data(self, input_shape: tuple[int, int, int], num_classes: int) -> Self:
         """Fit a copy to a data set."""
         return dataclasses.replace(
-            self, image_shape=image_shape, num_classes=num_classes
+            self, input_shape=input_shape, num_classes=num_classes
         )
 
     def network(self, rngs: nnx.Rngs) -> nnx.Module:
         """Build the shared network."""
-        return Network(math.prod(self.image_shape), self.num_classes, rngs)
+        return Network(math.prod(self.input_shape), self.num_classes, rngs)
 
     def scopes(self) -> tuple[Scope, ...]:
         """Say that nothing is stacked, and everything exists."""
@@ -95,7 +95,7 @@ class TwoLayers(ElasticSupernet):
     def subnet(self, genotype: np.ndarray) -> nnx.Module:
         """Build one architecture."""
         choices = self.space.decode(genotype)
-        inputs = math.prod(self.image_shape)
+        inputs = math.prod(self.input_shape)
         width, activation = int(choices["width"]), str(choices["activation"])
         return Subnet(inputs, width, self.num_classes, activation)
 

@@ -25,7 +25,7 @@ _BOOLEANS = {
     "false": False, "no": False, "off": False, "0": False,
 }  # fmt: skip
 # The data and the precision of the experiment decide these.
-_FITTED = ("image_shape", "num_classes", "compute_dtype")
+_FITTED = ("input_shape", "num_classes", "compute_dtype")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -34,30 +34,30 @@ class Dataset:
       UserError: if a type, a shape or a label is wrong.
     """
 
-    images: np.ndarray
+    inputs: np.ndarray
     labels: np.ndarray
     class_names: tuple[str, ...]
     source: str
-    test_images: np.ndarray | None = None
+    test_inputs: np.ndarray | None = None
     test_labels: np.ndarray | None = None
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check everything that the rest of the program relies on."""
         _check_class_names(self.class_names, self.source)
-        self._check_examples("training", self.images, self.labels)
-        if (self.test_images is None) != (self.test_labels is None):
+        self._check_examples("training", self.inputs, self.labels)
+        if (self.test_inputs is None) != (self.test_labels is None):
             raise UserError(
                 f"{self.source}: a test set needs both images and labels, found only "
-                f"{'labels' if self.test_images is None else 'images'}. "
+                f"{'labels' if self.test_inputs is None else 'images'}. "
                 "Give both or neither."
             )
-        if self.test_images is not None and self.test_labels is not None:
-            self._check_examples("test", self.test_images, self.test_labels)
-            if self.test_images.shape[1:] != self.images.shape[1:]:
+        if self.test_inputs is not None and self.test_labels is not None:
+            self._check_examples("test", self.test_inputs, self.test_labels)
+            if self.test_inputs.shape[1:] != self.inputs.shape[1:]:
                 raise UserError(
-                    f"{self.source}: test images are {_size(self.test_images)} but "
-                    f"training images are {_size(self.images)}. Make them one size."
+                    f"{self.source}: test images are {_size(self.test_inputs)} but "
+                    f"training images are {_size(self.inputs)}. Make them one size."
                 )
 
     @property
@@ -66,9 +66,9 @@ class Dataset:
         return len(self.class_names)
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
+    def input_shape(self) -> tuple[int, int, int]:
         """Height and width in pixels, and the number of channels."""
-        height, width, channels = self.images.shape[1:]
+        height, width, channels = self.inputs.shape[1:]
         return height, width, channels
 
     def _check_examples(self, part: str, images: np.ndarray, labels: np.ndarray):
@@ -172,7 +172,7 @@ class DataSource(abc.ABC):
 class Split:
     """The examples of one split: images uint8 [N, H, W, C] and labels int32 [N]."""
 
-    images: np.ndarray
+    inputs: np.ndarray
     labels: np.ndarray
 
     def __len__(self) -> int:
@@ -202,7 +202,7 @@ class Splits:
         return len(self.class_names)
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
+    def input_shape(self) -> tuple[int, int, int]:
         """Height and width in pixels, and the number of channels."""
-        height, width, channels = self.weights.images.shape[1:]
+        height, width, channels = self.weights.inputs.shape[1:]
         return height, width, channels

@@ -59,11 +59,11 @@ def read_cifar(root: str, layout: CifarLayout) -> Dataset:
     test_images, test_labels = _read_records(folder / layout.test_file, layout)
     images = np.concatenate([images for images, _ in parts])
     return Dataset(
-        images=images,
+        inputs=images,
         labels=np.concatenate([labels for _, labels in parts]),
         class_names=layout.class_names,
         source=f"{layout.name} ({folder})",
-        test_images=test_images,
+        test_inputs=test_images,
         test_labels=test_labels,
         notes=size_notes((len(images), len(test_images)), _OFFICIAL_SIZES),
     )

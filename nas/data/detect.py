@@ -40,7 +40,7 @@ def source_from_path(text: str) -> DataSource:
       UserError: if it is neither.
 
     Example:
-      >>> source_from_path("digits").load().image_shape
+      >>> source_from_path("digits").load().input_shape
       (8, 8, 1)
     """
     sources = discover_sources()

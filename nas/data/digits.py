@@ -25,7 +25,7 @@ class Digits(DataSource):
         pixels, digits = load_digits(return_X_y=True)  # [N, 64] of 0..16, [N]
         images = np.rint(np.asarray(pixels) * (255 / 16)).astype(np.uint8)
         return Dataset(
-            images=images.reshape(-1, 8, 8, 1),
+            inputs=images.reshape(-1, 8, 8, 1),
             labels=np.asarray(digits, np.int32),
             class_names=tuple(str(digit) for digit in range(10)),
             source=NAME,

@@ -67,11 +67,11 @@ def _dataset(arrays: list[np.ndarray], path: Path) -> Dataset:
             "are other data: an .npz file of any size is read with --data FILE.npz."
         )
     return Dataset(
-        images=images,
+        inputs=images,
         labels=as_labels(arrays[1], f"{source}: training labels"),
         class_names=tuple(str(digit) for digit in range(10)),
         source=source,
-        test_images=test_images,
+        test_inputs=test_images,
         test_labels=as_labels(arrays[3], f"{source}: test labels"),
         notes=size_notes((len(images), len(test_images)), _OFFICIAL_SIZES),
     )

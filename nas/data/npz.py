@@ -51,11 +51,11 @@ class NpzFile(DataSource):
         else:
             class_names = _number_classes(path, labels)
         return Dataset(
-            images=images,
+            inputs=images,
             labels=labels,
             class_names=class_names,
             source=str(path),
-            test_images=test_images,
+            test_inputs=test_images,
             test_labels=test_labels,
             notes=imbalance_notes(labels, class_names),
         )

@@ -34,12 +34,12 @@ def split_dataset(
       UserError: if a class has too few images to occur in each split, or a fraction
         leaves nothing to train on.
     """
-    if dataset.test_images is None or dataset.test_labels is None:
+    if dataset.test_inputs is None or dataset.test_labels is None:
         fractions = (1 - search_fraction - report_fraction, search_fraction)
         weights, search, report = stratified_indices(
             dataset.labels, (*fractions, report_fraction), seed, dataset.class_names
         )
-        last = _take(dataset.images, dataset.labels, report)
+        last = _take(dataset.inputs, dataset.labels, report)
     else:
         _check_test_classes(dataset.test_labels, dataset.class_names, dataset.source)
         weights, search = stratified_indices(
@@ -48,10 +48,10 @@ def split_dataset(
             seed,
             dataset.class_names,
         )
-        last = Split(dataset.test_images, dataset.test_labels)
+        last = Split(dataset.test_inputs, dataset.test_labels)
     return Splits(
-        weights=_take(dataset.images, dataset.labels, weights),
-        search=_take(dataset.images, dataset.labels, search),
+        weights=_take(dataset.inputs, dataset.labels, weights),
+        search=_take(dataset.inputs, dataset.labels, search),
         report=last,
         class_names=dataset.class_names,
     )

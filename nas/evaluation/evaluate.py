@@ -85,7 +85,7 @@ class Evaluator:
         """`uint8[N, B, H, W, C]`, the first images of the weights split."""
         size = min(self.settings.calibration_batch_size, len(self.calibration))
         num = min(self.settings.calibration_batches, len(self.calibration) // size)
-        images = self.calibration.images[: num * size]
+        images = self.calibration.inputs[: num * size]
         return images.reshape(num, size, *images.shape[1:])
 
     def evaluate(
@@ -112,7 +112,7 @@ class Evaluator:
                 params,
                 allowed,
                 genotype,
-                split.images,
+                split.inputs,
                 split.labels,
                 indices,
                 weights,

@@ -70,7 +70,7 @@ class SubnetDescription:
         found, needed = len(self.class_names), self.supernet.num_classes
         if found != needed:
             raise UserError(f"Found {found} class names for {needed} classes.")
-        found, needed = len(self.preprocessing.mean), self.supernet.image_shape[-1]
+        found, needed = len(self.preprocessing.mean), self.supernet.input_shape[-1]
         if found != needed:
             raise UserError(
                 f"The preprocessing is for {found} channels, but the network takes "
@@ -90,7 +90,7 @@ class SubnetDescription:
     @property
     def input(self) -> InputSpec:
         """What the programs take."""
-        return InputSpec("image", tuple(self.supernet.image_shape), "uint8")
+        return InputSpec("image", tuple(self.supernet.input_shape), "uint8")
 
     def to_json(self) -> dict[str, Any]:
         """Write as the contents of `architecture.json`."""

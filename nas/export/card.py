@@ -18,11 +18,11 @@ CARD_SCHEMA = 1
 
 
 class LabelledImages(Protocol):
-    """Anything with `images`, uint8 [N, H, W, C], and `labels`, int32 [N]."""
+    """Anything with `inputs`, uint8 [N, H, W, C], and `labels`, int32 [N]."""
 
     @property
-    def images(self) -> np.ndarray:
-        """The images."""
+    def inputs(self) -> np.ndarray:
+        """The inputs."""
         ...
 
     @property
@@ -62,7 +62,7 @@ def evaluate_program(
 
     Args:
       program: from uint8 [B, H, W, C] to logits [B, num_classes].
-      split: the images and their classes, each counted once.
+      split: the inputs and their classes, each counted once.
       batch_size: B.
 
     Returns:
@@ -71,7 +71,7 @@ def evaluate_program(
     indices, weights = evaluation_batches(len(split.labels), batch_size)
     num_errors, nll = 0, 0.0
     for rows, weight in zip(indices, weights, strict=True):
-        logits = np.asarray(program(split.images[rows]), np.float64)
+        logits = np.asarray(program(split.inputs[rows]), np.float64)
         labels, real = split.labels[rows], weight > 0
         top = logits.max(-1)
         log_sum = top + np.log(np.exp(logits - top[:, None]).sum(-1))

@@ -240,7 +240,7 @@ def limits(record: Record) -> Html:
         "only when the run is repeated with other seeds.",
         "Multiply-accumulates are no time: measure latency on the target device.",
     ]
-    if at(record.config, "image_shape"):
+    if at(record.config, "input_shape"):
         points.append(
             "The report split resembles the training images. Other images may be "
             "classified worse."

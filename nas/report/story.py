@@ -117,7 +117,7 @@ def _outcome(record: Record) -> str:
 def _space(record: Record) -> str:
     config, space = record.config, record.space
     data = at(config, "data", "class") or "the data"
-    shape = config.get("image_shape")
+    shape = config.get("input_shape")
     pixels = f" of {settings_text(shape)}" if isinstance(shape, list) else ""
     classes = config.get("num_classes")
     what = f" into {classes} classes" if isinstance(classes, int) else ""

@@ -124,7 +124,7 @@ def _export_one(
     supernet = run.supernet.with_precision("float32")
     own = own_weights(run, params, genotype)
     with jax.default_matmul_precision("highest"):
-        images = run.splits.report.images[:SAMPLES]
+        images = run.splits.report.inputs[:SAMPLES]
         stats, logits = reference(
             own, jnp.asarray(genotype), run.evaluator.calibration_images, images
         )

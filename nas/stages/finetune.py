@@ -216,7 +216,7 @@ def _export(
         from nas.export import export_subnet
 
         network = subnet_of(run, genotype)
-        images = run.splits.report.images[:SAMPLES]
+        images = run.splits.report.inputs[:SAMPLES]
         program = inference_program(run, network, tuned.params, tuned.stats)
         settings = {"steps": budget.steps, "learning_rate": budget.learning_rate}
         exported = export_subnet(

@@ -65,7 +65,7 @@ def _space(run: "Run") -> Iterator[Finding]:
     among = "of all" if whole else f"of {SAMPLES} drawn"
     yield "space", f"{space.name}, {space.num_decisions} decisions"
     yield "architectures", f"{space.size:,}"
-    yield "images", f"{'x'.join(map(str, run.dataset.image_shape))}, {_splits(run)}"
+    yield "inputs", f"{'x'.join(map(str, run.dataset.input_shape))}, {_splits(run)}"
     for name in ("macs", "params"):
         low, high = ends[name]
         middle = int(np.median(costs[name]))
@@ -103,7 +103,7 @@ def _training(
     """Compile the step, run a few, and say how long all would take."""
     everywhere = jax.tree.map(lambda _: replicated(run.mesh), state)
     data = {
-        name: {"images": split.images, "labels": split.labels}
+        name: {"inputs": split.inputs, "labels": split.labels}
         for name in run.experiment.strategy.SPLITS
         for split in (run.on_device(name),)
     }

@@ -249,7 +249,7 @@ class _Job:
                 # Also says where the log was when this began.
                 save(0, state)
             weights = run.on_device("weights")
-            data: Any = {"images": weights.images, "labels": weights.labels}
+            data: Any = {"inputs": weights.inputs, "labels": weights.labels}
             state = train_standalone(
                 training, state, data, title=self.title, log=log, save=save
             )

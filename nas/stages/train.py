@@ -144,7 +144,7 @@ def _start(run: "Run", initial: Any) -> tuple[Any, Any, State]:
 def _data(run: "Run") -> dict[str, dict[str, jax.Array]]:
     return {
         name: {
-            "images": run.on_device(name).images,
+            "inputs": run.on_device(name).inputs,
             "labels": run.on_device(name).labels,
         }
         for name in run.experiment.strategy.SPLITS

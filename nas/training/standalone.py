@@ -110,7 +110,7 @@ class StandaloneTraining:
         key = standalone_key(self.seed, "order", step + 1)
         order, indices = self.order.next(state["order"], key)
         key = standalone_key(self.seed, "augment", step)
-        images = self.augment(key, data["images"][indices])
+        images = self.augment(key, data["inputs"][indices])
         images = jax.lax.with_sharding_constraint(images, batch_sharding(self.mesh))
         x, labels = self.preprocessing(images), data["labels"][indices]
         key = standalone_key(self.seed, "forward", step)

@@ -119,7 +119,7 @@ class TrainStep:
 
         Args:
           state: the latest state.
-          data: `{split: {"images": uint8[N, H, W, C], "labels": int32[N]}}`.
+          data: `{split: {"inputs": uint8[N, H, W, C], "labels": int32[N]}}`.
 
         Returns:
           The next state.
@@ -164,7 +164,7 @@ class TrainStep:
     def _batch(
         self, split: dict[str, jax.Array], indices: jax.Array, key: jax.Array
     ) -> Batch:
-        images = self.augment(key, split["images"][indices])
+        images = self.augment(key, split["inputs"][indices])
         images = jax.lax.with_sharding_constraint(images, batch_sharding(self.mesh))
         return Batch(self.preprocessing(images), split["labels"][indices], indices)
 

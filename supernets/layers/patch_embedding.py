@@ -25,7 +25,7 @@ class PatchEmbedding(nnx.Module):
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int],
+        input_shape: tuple[int, int, int],
         width: Width,
         *,
         patch_size: int,
@@ -34,13 +34,13 @@ class PatchEmbedding(nnx.Module):
         """Draw the kernel from LeCun's uniform distribution, positions at 0.02.
 
         Args:
-          image_shape: `(H, W, C)`.
+          input_shape: `(H, W, C)`.
           width: n, or the axis that it is.
           patch_size: p, which divides H and W.
           rngs: the source of randomness.
         """
         num, axis = width_of(width)
-        h, w, channels = image_shape
+        h, w, channels = input_shape
         num_patches = (h // patch_size) * (w // patch_size)
         shape = (patch_size, patch_size, channels, num)
         self.kernel = nnx.Param(

@@ -106,9 +106,9 @@ class WeightedSupernet(Supernet):
         return self.base.space
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:  # type: ignore[override]
+    def input_shape(self) -> tuple[int, int, int]:  # type: ignore[override]
         """The input of the base."""
-        return self.base.image_shape
+        return self.base.input_shape
 
     @property
     def num_classes(self) -> int:  # type: ignore[override]
@@ -125,9 +125,9 @@ class WeightedSupernet(Supernet):
         """The base's own plain supernet; see `Supernet.plain`."""
         return self.base.plain
 
-    def with_data(self, image_shape: tuple[int, int, int], num_classes: int) -> Self:
+    def with_data(self, input_shape: tuple[int, int, int], num_classes: int) -> Self:
         """Fit a copy to a data set; see `Supernet.with_data`."""
-        base = self.base.with_data(image_shape, num_classes)
+        base = self.base.with_data(input_shape, num_classes)
         return dataclasses.replace(self, base=base)
 
     def with_precision(self, precision: str) -> Self:

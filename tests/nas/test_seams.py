@@ -148,7 +148,7 @@ def test_killed_and_run_again_ends_equal_to_the_last_bit(finished, tmp_path):
 def test_extracted_subnet_is_the_supernet(finished):
     run, state = finished.run, finished.state
     allowed = jnp.asarray(run.allowed)
-    x = run.preprocessing(jnp.asarray(run.splits.search.images[:8]))
+    x = run.preprocessing(jnp.asarray(run.splits.search.inputs[:8]))
     for genotype in np.asarray(run.supernet.space.sample(jax.random.key(5), 3)):
         s = int(assign(allowed, jnp.asarray(genotype)))
         own = jax.tree.map(lambda leaf, s=s: leaf[s], state["params"])

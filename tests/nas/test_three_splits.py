@@ -28,9 +28,9 @@ class WithTestSet(DataSource):
         whole = Blobs().load()
         return dataclasses.replace(
             whole,
-            images=whole.images[:180],
+            inputs=whole.inputs[:180],
             labels=whole.labels[:180],
-            test_images=whole.images[180:],
+            test_inputs=whole.inputs[180:],
             test_labels=whole.labels[180:],
         )
 
@@ -49,7 +49,7 @@ def carry_out(spoiled=None, **changes) -> Outcome:
     if spoiled is not None:
         split = getattr(run.splits, spoiled)
         noise = np.random.default_rng(0).permutation(split.labels).astype(np.int32)
-        changed = {spoiled: Split(split.images, noise)}
+        changed = {spoiled: Split(split.inputs, noise)}
         run.splits = dataclasses.replace(run.splits, **changed)
     state = run.train()
     front = run.search()
@@ -65,12 +65,12 @@ def outcomes():
 @pytest.mark.parametrize("source", [Blobs(), WithTestSet()])
 def test_splits_share_nothing(source):
     run = Run(tiny(data=source), notify=ignore)
-    found = {name: {i.tobytes() for i in run.split(name).images} for name in SPLITS}
+    found = {name: {i.tobytes() for i in run.split(name).inputs} for name in SPLITS}
     dataset = run.dataset
-    images = [i.tobytes() for i in dataset.images]
-    if dataset.test_images is not None:
-        assert found["report"] == {i.tobytes() for i in dataset.test_images}
-        images += [i.tobytes() for i in dataset.test_images]
+    images = [i.tobytes() for i in dataset.inputs]
+    if dataset.test_inputs is not None:
+        assert found["report"] == {i.tobytes() for i in dataset.test_inputs}
+        images += [i.tobytes() for i in dataset.test_inputs]
     assert len(set(images)) == 240
     assert set().union(*found.values()) == set(images)
     assert sum(map(len, found.values())) == 240
@@ -86,13 +86,13 @@ def test_splits_share_nothing(source):
     )
     for name in SPLITS:
         split = run.split(name)
-        assert [labels[i.tobytes()] for i in split.images] == split.labels.tolist()
+        assert [labels[i.tobytes()] for i in split.inputs] == split.labels.tolist()
 
 
 def test_pixels_are_normalised_by_the_weights_split():
     run = Run(tiny(), notify=ignore)
-    assert run.preprocessing == Preprocessing.fit(run.splits.weights.images)
-    assert run.preprocessing != Preprocessing.fit(run.dataset.images)
+    assert run.preprocessing == Preprocessing.fit(run.splits.weights.inputs)
+    assert run.preprocessing != Preprocessing.fit(run.dataset.inputs)
 
 
 def test_training_sees_the_weights_split_only(outcomes):
@@ -127,7 +127,7 @@ def test_front_is_measured_on_the_report_split(outcomes):
         for layer, leaves in run.state["params"].items()
     }
     split = run.splits.report
-    x = np.asarray(run.preprocessing(split.images), np.float64).reshape(48, -1)
+    x = np.asarray(run.preprocessing(split.inputs), np.float64).reshape(48, -1)
     for member in outcomes[None].members:
         units = member.choices["width"]
         h = x @ params["hidden"]["kernel"][:, :units] + params["hidden"]["bias"][:units]

@@ -63,7 +63,7 @@ class Case:
             lambda leaf: leaf.astype(dtype) + noise(leaf.shape, 0.3),
             jax.jit(self.supernet.init)(jax.random.key(0)),
         )
-        self.batches = noise((2, BATCH, *supernet.image_shape))
+        self.batches = noise((2, BATCH, *supernet.input_shape))
         self.x = self.batches[0]
         self.cotangent = noise((BATCH, supernet.num_classes))
 
@@ -266,7 +266,7 @@ def program_macs(supernet, genotype):
     with jax.enable_x64(False):
         abstract = nnx.eval_shape(lambda: supernet.subnet(genotype))
         graphdef, state = nnx.split(abstract)
-        one = jax.ShapeDtypeStruct((1, *supernet.image_shape), jnp.float32)
+        one = jax.ShapeDtypeStruct((1, *supernet.input_shape), jnp.float32)
         return count_macs(lambda s, x: nnx.merge(graphdef, s)(x), state, one)
 
 

@@ -133,9 +133,9 @@ def test_a_copy_fitted_to_data_keeps_the_contract(case32):
     shape = (4 * 3, 4 * 2, 1)
     fitted = case32.supernet.with_data(shape, 5)
     other = contract.Case(fitted, "float32")
-    assert fitted.image_shape == shape
+    assert fitted.input_shape == shape
     assert fitted.num_classes == 5
-    assert fitted.with_data(case32.supernet.image_shape, 3) == case32.supernet
+    assert fitted.with_data(case32.supernet.input_shape, 3) == case32.supernet
     genotype = contract.every_option(other.space)[0]
     contract.check_logits_equal_subnet(other, genotype)
     contract.check_counts(other, genotype)

@@ -12,7 +12,7 @@ from supernets.counting import count_macs
 
 SPACE = vision_transformer("tiny", (4, 8), (1, 3), (1, 2), (1.5, 2.0))
 SUPERNET = VisionTransformerSupernet(
-    SPACE, patch_size=4, head_size=3, image_shape=(8, 12, 2), num_classes=3
+    SPACE, patch_size=4, head_size=3, input_shape=(8, 12, 2), num_classes=3
 )
 
 
@@ -20,7 +20,7 @@ def test_macs_are_those_of_the_subnets_program():
     genotypes = np.asarray(SPACE.sample(jax.random.key(0), 6))
     genotypes = np.stack([*genotypes, SUPERNET.largest(), SUPERNET.smallest()])
     declared = SUPERNET.costs(genotypes)["macs"]
-    x = jax.ShapeDtypeStruct((1, *SUPERNET.image_shape), jnp.float32)
+    x = jax.ShapeDtypeStruct((1, *SUPERNET.input_shape), jnp.float32)
     for genotype, macs in zip(genotypes, declared, strict=True):
         # Built inside of the program, its weights are traced instead of drawn.
         assert count_macs(lambda x, g=genotype: SUPERNET.subnet(g)(x), x) == macs
@@ -34,7 +34,7 @@ def test_published_sizes():
             PRESETS[name],
             patch_size=16,
             head_size=64,
-            image_shape=(224, 224, 3),
+            input_shape=(224, 224, 3),
             num_classes=1000,
         )
         sizes = supernet.costs(np.stack([supernet.smallest(), supernet.largest()]))
@@ -45,7 +45,7 @@ def test_published_sizes():
 def test_tokens_beyond_the_width_are_exactly_zero():
     params = jax.jit(SUPERNET.init)(jax.random.key(1))
     arch = Architecture.hard(SPACE, SUPERNET.smallest())
-    x = jax.random.normal(jax.random.key(2), (2, *SUPERNET.image_shape))
+    x = jax.random.normal(jax.random.key(2), (2, *SUPERNET.input_shape))
     features = jax.jit(SUPERNET.apply)(params, None, arch, x).features
     assert features.shape == (2, 8)
     assert not features[:, 4:].any()
@@ -54,7 +54,7 @@ def test_tokens_beyond_the_width_are_exactly_zero():
 
 def test_half_precision_is_near_single():
     params = jax.jit(SUPERNET.init)(jax.random.key(1))
-    x = jax.random.normal(jax.random.key(2), (2, *SUPERNET.image_shape))
+    x = jax.random.normal(jax.random.key(2), (2, *SUPERNET.input_shape))
     arch = Architecture.hard(SPACE, SUPERNET.largest())
     half = SUPERNET.with_precision("bfloat16")
     single = jax.jit(SUPERNET.apply)(params, None, arch, x).logits

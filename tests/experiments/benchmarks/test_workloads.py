@@ -26,6 +26,6 @@ def test_architectures_come_in_order_over_and_over():
 def test_random_images_have_every_class_and_are_the_same_each_time():
     source = RandomImages(num=40, side=8, num_classes=5)
     first, second = source.load(), source.load()
-    np.testing.assert_array_equal(first.images, second.images)
+    np.testing.assert_array_equal(first.inputs, second.inputs)
     np.testing.assert_array_equal(np.bincount(first.labels), [8] * 5)
-    assert first.image_shape == (8, 8, 3)
+    assert first.input_shape == (8, 8, 3)

@@ -37,10 +37,10 @@ def write_cifar10(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 def test_cifar10_reads_the_binary_version(tmp_path, subfolder):
     images, labels = write_cifar10(tmp_path / subfolder)
     data = Cifar10(str(tmp_path)).load()
-    assert np.array_equal(data.images, images[:15])
+    assert np.array_equal(data.inputs, images[:15])
     assert np.array_equal(data.labels, labels[:15])
-    assert data.test_images is not None
-    assert np.array_equal(data.test_images, images[15:])
+    assert data.test_inputs is not None
+    assert np.array_equal(data.test_inputs, images[15:])
     assert data.class_names[3] == "cat"
 
 
@@ -50,7 +50,7 @@ def test_cifar100_takes_the_fine_label(tmp_path):
         (tmp_path / name).write_bytes(cifar_bytes([coarse, fine], images))
     data = Cifar100(str(tmp_path)).load()
     assert data.labels.tolist() == [99, 3]
-    assert np.array_equal(data.images, images)
+    assert np.array_equal(data.inputs, images)
     assert data.num_classes == 100
     assert list(data.class_names) == sorted(data.class_names)
     assert (data.class_names[0], data.class_names[99]) == ("apple", "worm")

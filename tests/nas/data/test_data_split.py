@@ -81,18 +81,18 @@ def test_without_a_test_set_three_ways():
         [4, 8],
         [4, 8],
     ]
-    seen = np.concatenate([part.images[:, 0, 0, 0] for part in parts])
+    seen = np.concatenate([part.inputs[:, 0, 0, 0] for part in parts])
     assert sorted(seen) == list(range(60))
     for part in parts:
-        assert np.array_equal(part.labels, dataset.labels[part.images[:, 0, 0, 0]])
+        assert np.array_equal(part.labels, dataset.labels[part.inputs[:, 0, 0, 0]])
     assert splits.class_names == ("c0", "c1")
-    assert splits.image_shape == (2, 2, 1)
+    assert splits.input_shape == (2, 2, 1)
 
 
 def test_with_a_test_set_that_is_the_report():
     dataset = make_dataset([20, 40], [3, 5])
     splits = split_dataset(dataset, seed=3)
-    assert splits.report.images is dataset.test_images
+    assert splits.report.inputs is dataset.test_inputs
     assert splits.report.labels is dataset.test_labels
     assert np.bincount(splits.weights.labels).tolist() == [16, 32]
     assert np.bincount(splits.search.labels).tolist() == [4, 8]

@@ -16,7 +16,7 @@ def pixels(*shape: int) -> np.ndarray:
 
 def valid_fields() -> dict:
     return {
-        "images": pixels(4, 2, 3, 1),
+        "inputs": pixels(4, 2, 3, 1),
         "labels": np.array([0, 1, 0, 1], np.int32),
         "class_names": ("cat", "dog"),
         "source": "here",
@@ -26,22 +26,22 @@ def valid_fields() -> dict:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"images": np.zeros((4, 2, 3, 1), np.float32)}, "float32"),
-        ({"images": pixels(4, 2, 3)}, r"\[4, 2, 3\]"),
-        ({"images": pixels(0, 2, 3, 1)}, "not empty"),
+        ({"inputs": np.zeros((4, 2, 3, 1), np.float32)}, "float32"),
+        ({"inputs": pixels(4, 2, 3)}, r"\[4, 2, 3\]"),
+        ({"inputs": pixels(0, 2, 3, 1)}, "not empty"),
         ({"labels": np.array([0, 1, 0, 1])}, "int64"),
         ({"labels": np.array([0, 1, 0], np.int32)}, r"int32 \[4\].*\[3\]"),
         ({"labels": np.array([0, 1, 2, 5], np.int32)}, "label 2 at index 2.* 0 to 1"),
         ({"labels": np.array([0, -1, 0, 1], np.int32)}, "label -1 at index 1"),
         ({"class_names": ("cat",)}, "at least two"),
         ({"class_names": ("cat", "cat")}, "more than once: cat"),
-        ({"test_images": pixels(1, 2, 3, 1)}, "only images"),
+        ({"test_inputs": pixels(1, 2, 3, 1)}, "only images"),
         (
-            {"test_images": pixels(1, 3, 3, 1), "test_labels": np.array([0], np.int32)},
+            {"test_inputs": pixels(1, 3, 3, 1), "test_labels": np.array([0], np.int32)},
             "3x3x1.*2x3x1",
         ),
         (
-            {"test_images": pixels(1, 2, 3, 1), "test_labels": np.array([9], np.int32)},
+            {"test_inputs": pixels(1, 2, 3, 1), "test_labels": np.array([9], np.int32)},
             "test label 9 at index 0",
         ),
     ],

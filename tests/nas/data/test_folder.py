@@ -35,8 +35,8 @@ def test_folder_reads_classes_in_order_and_everything_as_colour(photos):
     data = ImageFolder(str(photos), size=5).load()
     assert data.class_names == ("cat", "dog")
     assert data.labels.tolist() == [0, 0, 1, 1, 1, 1, 1, 1]
-    assert data.images.shape == (8, 5, 5, 3)
-    brightness = data.images.astype(int).reshape(8, -1)
+    assert data.inputs.shape == (8, 5, 5, 3)
+    brightness = data.inputs.astype(int).reshape(8, -1)
     expected = np.array([200, 100, *range(0, 120, 20)])
     assert np.abs(brightness - expected[:, np.newaxis]).max() <= 1  # JPEG rounds
     imbalance, ignored = data.notes

@@ -48,11 +48,11 @@ def write_mnist(folder: Path, zipped: bool = True) -> list[np.ndarray]:
 def test_mnist_reads_idx_files_wherever_they_usually_are(tmp_path, zipped, subfolder):
     arrays = write_mnist(tmp_path / subfolder, zipped)
     data = Mnist(str(tmp_path)).load()
-    assert np.array_equal(data.images[..., 0], arrays[0])
+    assert np.array_equal(data.inputs[..., 0], arrays[0])
     assert np.array_equal(data.labels, arrays[1])
-    assert data.test_images is not None
+    assert data.test_inputs is not None
     assert data.test_labels is not None
-    assert np.array_equal(data.test_images[..., 0], arrays[2])
+    assert np.array_equal(data.test_inputs[..., 0], arrays[2])
     assert np.array_equal(data.test_labels, arrays[3])
     assert "Not the whole data set: 12 training" in data.notes[0]
 
@@ -62,7 +62,7 @@ def test_mnist_reads_npz_and_the_root_from_the_environment(tmp_path, monkeypatch
     arrays = write_mnist(tmp_path / "elsewhere")
     np.savez(tmp_path / "mnist.npz", **dict(zip(names, arrays, strict=True)))
     monkeypatch.setenv("NAS_DATA", str(tmp_path))
-    assert np.array_equal(Mnist().load().images[..., 0], arrays[0])
+    assert np.array_equal(Mnist().load().inputs[..., 0], arrays[0])
 
 
 def test_mnist_says_what_is_wrong(tmp_path, refuses):
@@ -99,9 +99,9 @@ def test_mnist_says_what_is_wrong(tmp_path, refuses):
 )
 def test_real_mnist():
     data = Mnist(REAL_ROOT).load()
-    assert data.images.shape == (60_000, 28, 28, 1)
-    assert data.test_images is not None
-    assert data.test_images.shape == (10_000, 28, 28, 1)
+    assert data.inputs.shape == (60_000, 28, 28, 1)
+    assert data.test_inputs is not None
+    assert data.test_inputs.shape == (10_000, 28, 28, 1)
     # Published counts of the training digits 0 and 1.
     assert np.bincount(data.labels)[:2].tolist() == [5923, 6742]
     assert data.notes == ()

@@ -30,13 +30,13 @@ def test_npz_reads_every_naming(tmp_path, names, shape):
     path = tmp_path / "data.npz"
     np.savez(path, **dict(zip(names, arrays, strict=False)))
     data = NpzFile(str(path)).load()
-    assert np.array_equal(data.images, arrays[0].reshape(6, 4, 5, -1))
+    assert np.array_equal(data.inputs, arrays[0].reshape(6, 4, 5, -1))
     assert data.labels.dtype == np.int32
     assert data.labels.tolist() == labels.tolist()
     assert data.class_names == ("0", "1", "2")
     assert "2 has 4 images, 0 has 1" in data.notes[0]
     if len(names) == 2:
-        assert data.test_images is None
+        assert data.test_inputs is None
     else:
         assert data.test_labels is not None
         assert data.test_labels.tolist() == [0, 1, 2]

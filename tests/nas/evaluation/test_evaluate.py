@@ -54,7 +54,7 @@ def direct(cells):
     """`(genotype, images) -> (statistics, logits)`, without the evaluator."""
     run, params, *_ = cells
     # 2 batches of 16, the first of the weights split.
-    calibration = run.splits.weights.images[:32].reshape(2, 16, 8, 8, 1)
+    calibration = run.splits.weights.inputs[:32].reshape(2, 16, 8, 8, 1)
 
     @jax.jit
     def compute(genotype, images):
@@ -81,7 +81,7 @@ def test_numbers_are_those_of_calibrated_logits(cells, direct):
     split = run.splits.search
     assert len(split) % 32 == 16  # the last batch is filled up
     for i in (3, 7, 17, 24):
-        _, logits = direct(jnp.asarray(everything[i]), split.images)
+        _, logits = direct(jnp.asarray(everything[i]), split.inputs)
         nll, error = measure(logits, split.labels)
         assert values["nll"][i] == pytest.approx(nll, rel=1e-5)
         assert values["error"][i] == pytest.approx(error, abs=1e-7)
@@ -101,7 +101,7 @@ def test_costs_are_the_supernets_own(cells):
 def test_statistics_are_those_that_evaluation_used(cells, direct):
     run, _, stacked, allowed, everything, _ = cells
     found = run.evaluator.statistics(stacked, allowed, everything[7])
-    want, _ = direct(jnp.asarray(everything[7]), run.splits.search.images)
+    want, _ = direct(jnp.asarray(everything[7]), run.splits.search.inputs)
     assert jax.tree.structure(found) == jax.tree.structure(want)
     assert jax.tree.leaves(found)
     for a, b in zip(*map(jax.tree.leaves, (found, want)), strict=True):
@@ -120,7 +120,7 @@ def test_batch_statistics_calibrate_nothing(cells):
     split = run.splits.search
     found = evaluator.evaluate(stacked, allowed, everything[[7]], split)
     arch = Architecture.hard(run.supernet.space, everything[7])
-    x = run.preprocessing(jnp.asarray(split.images))
+    x = run.preprocessing(jnp.asarray(split.inputs))
     logits = run.supernet.apply(params, None, arch, x).logits
     nll, error = measure(logits, split.labels)
     assert found["nll"][0] == pytest.approx(nll, rel=1e-5)
@@ -141,7 +141,7 @@ def test_each_architecture_is_measured_by_its_own_weights():
     genotypes = space.enumerate()
     split = run.splits.search
     values = run.evaluator.evaluate(stacked, jnp.asarray(tables), genotypes, split)
-    x = np.asarray(run.preprocessing(jnp.asarray(split.images)), np.float64)
+    x = np.asarray(run.preprocessing(jnp.asarray(split.inputs)), np.float64)
     for i, (width, activation) in enumerate(genotypes):
         own = jax.tree.map(np.asarray, parts[owner[int(width)]])
         units = (8, 16, 32)[width]
@@ -162,7 +162,7 @@ def test_calibration_takes_what_the_weights_split_has():
     )
     images = dataclasses.replace(run.evaluator, settings=large).calibration_images
     assert images.shape == (3, 40, 8, 8, 1)  # of 144
-    assert (images.reshape(-1, 8, 8, 1) == run.splits.weights.images[:120]).all()
+    assert (images.reshape(-1, 8, 8, 1) == run.splits.weights.inputs[:120]).all()
     larger = dataclasses.replace(large, calibration_batch_size=1000)
     images = dataclasses.replace(run.evaluator, settings=larger).calibration_images
     assert images.shape == (1, 144, 8, 8, 1)

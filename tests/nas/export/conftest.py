@@ -13,7 +13,7 @@ from search_spaces import Architecture
 from supernets import NASBench201Supernet
 
 SUPERNET = NASBench201Supernet(
-    channels=4, cells=1, image_shape=(8, 8, 1), num_classes=3
+    channels=4, cells=1, input_shape=(8, 8, 1), num_classes=3
 )
 # A pooling edge, both convolutions, a skip connection and a missing edge.
 GENOTYPE = np.array([1, 2, 3, 4, 0, 3], np.int32)
@@ -22,7 +22,7 @@ CLASS_NAMES = ("cat", "dog", "owl")
 
 @dataclasses.dataclass(frozen=True)
 class Labelled:
-    images: np.ndarray
+    inputs: np.ndarray
     labels: np.ndarray
 
 

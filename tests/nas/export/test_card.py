@@ -24,7 +24,7 @@ def test_each_example_counts_once(batch_size):
         pass
 
     split = Split()
-    split.images = np.arange(9, dtype=np.uint8).reshape(9, 1, 1, 1)
+    split.inputs = np.arange(9, dtype=np.uint8).reshape(9, 1, 1, 1)
     split.labels = labels
     found = evaluate_program(lambda x: logits[x[:, 0, 0, 0]], split, batch_size)
     probability = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)

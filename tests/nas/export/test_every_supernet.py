@@ -22,7 +22,7 @@ TINY = {
 @pytest.mark.parametrize("name", TINY)
 def test_export_and_load(name, tmp_path):
     supernet = TINY[name]
-    shape = supernet.image_shape
+    shape = supernet.input_shape
     images = np.random.default_rng(0).integers(0, 256, (3, *shape)).astype(np.uint8)
     preprocessing = Preprocessing((0.5,) * shape[-1], (0.25,) * shape[-1])
     params = supernet.init(jax.random.key(0))

@@ -78,7 +78,7 @@ def workdir(tmp_path: Path) -> Path:
         "name": HOSTILE,
         "seed": 17,
         "num_classes": 10,
-        "image_shape": [8, 8, 1],
+        "input_shape": [8, 8, 1],
         "supernet": {"class": "Blocks", "space": SPACE.to_json()},
         "search": {
             "controller": {"class": "Guess"},

@@ -92,7 +92,7 @@ def test_statistics_are_those_of_an_evaluation(cells):
     for name, value in flatten(found).items():
         np.testing.assert_allclose(value, expected[name], rtol=1e-5, atol=1e-5)
 
-    x = cells.preprocessing(jnp.asarray(cells.splits.report.images[:16]))
+    x = cells.preprocessing(jnp.asarray(cells.splits.report.inputs[:16]))
     arch = Architecture.hard(supernet.space, jnp.asarray(genotype))
     inferred = jax.jit(network.infer)(extracted["params"], found, x)
     trained = jax.jit(network.train)(extracted["params"], x, jax.random.key(0))
@@ -109,7 +109,7 @@ def test_a_stopped_training_goes_on_bitwise(cells):
     start = fresh_weights(cells, genotype, budget.seed)
     training = standalone._training(cells, genotype, budget)
     weights = cells.on_device("weights")
-    data = {"images": weights.images, "labels": weights.labels}
+    data = {"inputs": weights.inputs, "labels": weights.labels}
     whole = standalone.train_standalone(training, training.init(start), data)
 
     saved = {}
@@ -191,7 +191,7 @@ def test_the_fine_tuned_network_is_exported_beside(done, experiment):
     errors = {}
     for name, net in (("finetuned", tuned), ("inherited", inherited)):
         errors[name] = (
-            np.asarray(net(report.images)).argmax(-1) != report.labels
+            np.asarray(net(report.inputs)).argmax(-1) != report.labels
         ).mean()
         assert errors[name] == pytest.approx(found[name]["error"], abs=1e-9)
     card = json.loads((folder / "card.json").read_text())

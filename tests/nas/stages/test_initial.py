@@ -102,7 +102,7 @@ def test_weights_that_were_trained_alone_compute_the_same(run, tmp_path):
     own = jax.tree.map(lambda leaf: leaf[0], started["params"])
     assert_equal(supernet.extract(own, None, largest)["params"], trained.params)
 
-    x = run.preprocessing(jnp.asarray(run.splits.report.images[:16]))
+    x = run.preprocessing(jnp.asarray(run.splits.report.inputs[:16]))
     arch = Architecture.hard(supernet.space, jnp.asarray(largest))
     stats = supernet.calibrate(
         own, arch, run.preprocessing(jnp.asarray(run.evaluator.calibration_images))

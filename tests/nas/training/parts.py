@@ -112,7 +112,7 @@ class Bench:
         self.supernet = self.run.supernet
         self.data = {
             name: {
-                "images": self.run.on_device(name).images,
+                "inputs": self.run.on_device(name).inputs,
                 "labels": self.run.on_device(name).labels,
             }
             for name in experiment.strategy.SPLITS

@@ -89,7 +89,7 @@ def gradients(uniform):
     params = jax.tree.map(lambda leaf: leaf[0], states[0]["params"])
     split = bench.data["weights"]
     indices = jnp.arange(16)
-    x = bench.run.preprocessing(split["images"][:16])
+    x = bench.run.preprocessing(split["inputs"][:16])
     batches = {"weights": Batch(x, split["labels"][:16], indices)}
     allowed = jnp.asarray(bench.run.allowed[0])
 
