@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Mapping
 
 import supernets
 from supernets.base import Supernet
@@ -11,8 +12,7 @@ from supernets.base import Supernet
 def discover() -> dict[str, type[Supernet]]:
     """List the concrete supernets that modules of this package define.
 
-    A module that defines a supernet also has `TINY`, an instance small enough for
-    examples, which every check of the supernet's contract runs on.
+    A module that defines a supernet also has `TINY`; see `discover_tiny`.
 
     Returns:
       `{class name: class}`, in the order of module names.
@@ -25,4 +25,26 @@ def discover() -> dict[str, type[Supernet]]:
                 continue
             if issubclass(value, Supernet):
                 found[name] = value
+    return found
+
+
+def discover_tiny() -> dict[str, Supernet]:
+    """List small supernets, on which every check of the contract runs.
+
+    They are what `TINY` is in a module that defines a supernet: an instance small
+    enough for examples, or a dictionary of instances by the names of variants.
+
+    Returns:
+      `{class name: instance}`, or `{class name-variant: instance}`.
+
+    Raises:
+      AttributeError: a module defines a supernet and has no `TINY`.
+    """
+    found: dict[str, Supernet] = {}
+    for name, cls in discover().items():
+        tiny = importlib.import_module(cls.__module__).TINY
+        if isinstance(tiny, Mapping):
+            found |= {f"{name}-{variant}": one for variant, one in tiny.items()}
+        else:
+            found[name] = tiny
     return found

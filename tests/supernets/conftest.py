@@ -1,7 +1,6 @@
 """Every discovered supernet, as cases that share weights, data and programs."""
 
 import functools
-import importlib
 
 import jax
 import pytest
@@ -10,14 +9,9 @@ import supernets
 from tests.supernets.contract import Case
 
 
-def tiny(cls):
-    """The small instance that a supernet's module offers."""
-    return importlib.import_module(cls.__module__).TINY
-
-
 @functools.cache
 def _case(name: str, dtype: str) -> Case:
-    return Case(tiny(supernets.discover()[name]), dtype)
+    return Case(supernets.discover_tiny()[name], dtype)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -28,7 +22,7 @@ def forget_programs():
     jax.clear_caches()
 
 
-@pytest.fixture(params=sorted(supernets.discover()))
+@pytest.fixture(params=sorted(supernets.discover_tiny()))
 def name(request) -> str:
     return request.param
 

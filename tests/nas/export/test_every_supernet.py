@@ -1,7 +1,5 @@
 """Every supernet that there is leaves in full, and comes back."""
 
-import sys
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,11 +10,7 @@ from nas.data import Preprocessing
 from nas.export import export_subnet, load_subnet
 from search_spaces import Architecture
 
-TINY = {
-    name: sys.modules[cls.__module__].TINY
-    for name, cls in supernets.discover().items()
-    if hasattr(sys.modules[cls.__module__], "TINY")
-}
+TINY = supernets.discover_tiny()
 
 
 @pytest.mark.parametrize("name", TINY)
