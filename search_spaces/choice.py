@@ -136,7 +136,12 @@ class Choice:
                 f"{len(self.options)} options of {', '.join(self.names)}."
             )
         members = [jnp.asarray(list(group)) for group in groups]
-        mass = jnp.stack([self.weights[m].sum() for m in members])
+        weights = self.weights
+        if self.index is not None:
+            # Of a hard choice the chosen weight alone is differentiated.
+            taken = jnp.arange(len(self.options)) == self.index
+            weights = jnp.where(taken, weights, 0)
+        mass = jnp.stack([weights[m].sum() for m in members])
         outer_index, inner_index = None, [None] * len(groups)
         if self.index is not None:
             where = np.zeros(len(self.options), np.int32)
@@ -157,11 +162,11 @@ class Choice:
         )
         inner = []
         for g, group in enumerate(groups):
-            first = jnp.zeros(len(group), self.weights.dtype).at[0].set(1)
+            first = jnp.zeros(len(group), weights.dtype).at[0].set(1)
             empty = mass[g] <= 0
             # The inner `where` keeps 0 / 0, and its gradient, out of the graph.
             safe = jnp.where(empty, 1, mass[g])
-            within = jnp.where(empty, first, self.weights[members[g]] / safe)
+            within = jnp.where(empty, first, weights[members[g]] / safe)
             options = tuple(self.options[i] for i in group)
             inner.append(Choice(within, inner_index[g], self.names, options))
         return outer, tuple(inner)

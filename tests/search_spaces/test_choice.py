@@ -107,6 +107,17 @@ def test_a_hard_group_is_the_one_hot_soft_group(index):
     assert int(inner[1 - g].index) == 0
 
 
+def test_a_hard_group_differentiates_the_chosen_weight_only():
+    def total(weights):
+        choice = Choice(weights, jnp.int32(1), ("a",), tuple(range(4)))
+        outer, inner = choice.group([[0, 2], [1, 3]])
+        return outer.weights[1] * 3 + jnp.sum(inner[1].weights * jnp.asarray([5.0, 7]))
+
+    # The others are what a straight-through estimator may have there.
+    weights = jnp.asarray([0.2, 1.0, 0.1, 0.4], jnp.float32)
+    np.testing.assert_allclose(jax.grad(total)(weights), [0, 3, 0, 0], atol=1e-6)
+
+
 def test_a_group_without_mass_has_no_nan_in_value_or_gradient():
     def total(weights):
         outer, inner = soft(weights).group([[0, 1], [2, 3]])
