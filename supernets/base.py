@@ -174,6 +174,18 @@ class Supernet(abc.ABC):
         del path
         return None
 
+    def outputs(self, path: tuple[str, ...]) -> int:
+        """Count the last axes of a tensor that tell outputs apart.
+
+        Args:
+          path: of a tensor.
+
+        Returns:
+          1 for most; 2 for a query's kernel, `[n, H, h]`, or bias, `[H, h]`.
+        """
+        del path
+        return 1
+
     def largest(self) -> np.ndarray:
         """Give the genotype that costs the most, `int32[D]`."""
         return self._extreme(sign=-1)

@@ -264,6 +264,10 @@ class ElasticSupernet(Supernet):
         """Say how many layers are stacked under a path; see `Supernet.layers`."""
         return self._scopes_of(path)[0]
 
+    def outputs(self, path: Path) -> int:
+        """Count the output axes that a tensor declares; see `Supernet.outputs`."""
+        return self._declarations[0][path].get_metadata()["spec"].outputs
+
     # -------------------------------------------------------------- extraction
     def extract(
         self, params: Params, stats: Stats | None, genotype: np.ndarray
