@@ -94,10 +94,13 @@ class Spec:
       axes: for each axis how it depends on decisions; None: every entry, always.
       positions: at how many places of one example each entry is multiplied (tokens,
         output pixels), which makes its MACs; 0 for what is only added or scaled.
+      outputs: how many of the last axes tell outputs apart; an entry of these is an
+        output's own part of the tensor.
     """
 
     axes: Axes
     positions: int = 0
+    outputs: int = 1
 
 
 def union(axes: Sequence[Axis | None]) -> tuple[tuple[str, ...], tuple[int, ...]]:

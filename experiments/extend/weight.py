@@ -17,7 +17,7 @@ from nas.data import Digits
 from nas.search import RandomSearch, Search
 from search_spaces import Architecture, SearchSpace
 from supernets import NASBench201Supernet
-from supernets.weights import Weight, WeightedSupernet
+from supernets.weights import Place, Weight, WeightedSupernet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,9 +27,7 @@ class TwoExperts(Weight):
     jitter: float = 0.1
     """By how much the second expert starts apart: equal ones would never separate."""
 
-    def init(
-        self, key: jax.Array, space: SearchSpace, plain: Any, layers: int | None
-    ) -> Any:
+    def init(self, key: jax.Array, space: SearchSpace, plain: Any, place: Place) -> Any:
         """Keep the plain tensor and a copy of it beside, a little apart."""
         leaves, treedef = jax.tree.flatten(plain)
         keys = jax.random.split(key, len(leaves) + 1)
@@ -43,7 +41,7 @@ class TwoExperts(Weight):
         router = jax.random.normal(keys[-1], (*space.valid.shape, 2))
         return {"experts": experts, "router": router}
 
-    def fold(self, params: Any, arch: Architecture, layers: int | None) -> Any:
+    def fold(self, params: Any, arch: Architecture, place: Place) -> Any:
         """Mix the experts by the architecture."""
         scores = jnp.einsum("do,dok->k", arch.weights, params["router"])
         mix = jax.nn.softmax(scores)
@@ -52,7 +50,9 @@ class TwoExperts(Weight):
             params["experts"],
         )
 
-    def activity(self, params: Any, arch: Architecture, plain: Any) -> Any:
+    def activity(
+        self, params: Any, arch: Architecture, plain: Any, place: Place
+    ) -> Any:
         """Use both experts where the plain tensor is used, and the router always."""
         return {
             "experts": jax.tree.map(lambda used: used[None], plain),

@@ -54,10 +54,13 @@ class _Projection(nnx.Module):
         positions: int,
         rngs: nnx.Rngs,
     ) -> None:
-        fan_in = math.prod(shape[:inputs])
-        self.kernel = nnx.Param(draw(rngs, shape, fan_in), spec=Spec(axes, positions))
+        fan_in, outputs = math.prod(shape[:inputs]), len(shape) - inputs
+        self.kernel = nnx.Param(
+            draw(rngs, shape, fan_in), spec=Spec(axes, positions, outputs)
+        )
         self.bias = nnx.Param(
-            jnp.zeros(shape[inputs:], jnp.float32), spec=Spec(axes[inputs:])
+            jnp.zeros(shape[inputs:], jnp.float32),
+            spec=Spec(axes[inputs:], outputs=outputs),
         )
 
 

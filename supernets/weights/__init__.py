@@ -1,5 +1,8 @@
 """How a shared tensor is made for an architecture, before masks."""
 
+from supernets.weights.base import Place as Place
 from supernets.weights.base import Rules as Rules
 from supernets.weights.base import Weight as Weight
 from supernets.weights.base import WeightedSupernet as WeightedSupernet
+from supernets.weights.mixture import Mixture as Mixture
+from supernets.weights.mixture import published as published

@@ -9,6 +9,7 @@ never learn of it, and an exported subnet is a plain one.
 
 import abc
 import dataclasses
+import functools
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Self
@@ -19,49 +20,73 @@ from flax import nnx
 
 from search_spaces import Architecture, SearchSpace
 from supernets.base import Outputs, Params, Stats, Supernet
-from supernets.paths import flatten
+from supernets.paths import Path, flatten
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """What a supernet says of the tensors that a kind of weight takes the place of.
+
+    Attributes:
+      layers: L, if the tensors have a leading axis of L stacked layers.
+      outputs: a tree like the tensors: how many of the last axes of each are outputs,
+        such as the heads and their entries of a query's kernel, `[n, H, h]`.
+    """
+
+    layers: int | None
+    outputs: Any
 
 
 class Weight(abc.ABC):
     """A kind of weight, in place of a tensor or of a group of them. Frozen."""
 
+    def check(self, space: SearchSpace) -> None:
+        """Refuse a space that this kind cannot be used with.
+
+        Raises:
+          ValueError: with what the space would have to have.
+        """
+        del space
+
     @abc.abstractmethod
-    def init(
-        self, key: jax.Array, space: SearchSpace, plain: Any, layers: int | None
-    ) -> Any:
+    def init(self, key: jax.Array, space: SearchSpace, plain: Any, place: Place) -> Any:
         """Make the parameters that take the place of plain ones.
 
         Args:
           key: a JAX random key.
           space: of the architectures to come.
           plain: a tensor, or a nested dictionary of them, as the supernet drew it.
-          layers: L, if the tensors have a leading axis of L stacked layers.
+          place: what is known of the tensors.
 
         Returns:
-          A nested dictionary of arrays.
+          A nested dictionary of arrays. Where layers are stacked, each has their axis
+          in front.
         """
 
     @abc.abstractmethod
-    def fold(self, params: Any, arch: Architecture, layers: int | None) -> Any:
+    def fold(self, params: Any, arch: Architecture, place: Place) -> Any:
         """Make plain tensors for an architecture, differentiably.
 
         Args:
           params: what `init` made.
           arch: hard or soft.
-          layers: as for `init`.
+          place: as for `init`.
 
         Returns:
           A tree like `plain`.
         """
 
     @abc.abstractmethod
-    def activity(self, params: Any, arch: Architecture, plain: Any) -> Any:
+    def activity(
+        self, params: Any, arch: Architecture, plain: Any, place: Place
+    ) -> Any:
         """Say how much of the parameters an architecture uses.
 
         Args:
           params: what `init` made; only shapes matter.
           arch: hard or soft.
-          plain: the activity of the plain tensors.
+          plain: the activity of the plain tensors, broadcastable to them.
+          place: as for `init`.
 
         Returns:
           A tree like `params`, broadcastable to it.
@@ -69,6 +94,16 @@ class Weight(abc.ABC):
 
 
 Rules = tuple[tuple[str, Weight], ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Match:
+    """Where a rule matches, and what takes the place of what lies there."""
+
+    path: Path
+    pattern: str
+    weight: Weight
+    place: Place
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,8 +124,10 @@ class WeightedSupernet(Supernet):
     rules: Rules
 
     def __post_init__(self) -> None:
-        """Refuse rules that match nothing."""
-        matched = {pattern for _, pattern, _ in self._places}
+        """Refuse rules that match nothing, and kinds that the space cannot have."""
+        for _, weight in self.rules:
+            weight.check(self.space)
+        matched = {found.pattern for found in self._matches.values()}
         for pattern, _ in self.rules:
             if pattern not in matched:
                 paths = ["/".join(p) for p in flatten(self._plain)]
@@ -106,9 +143,14 @@ class WeightedSupernet(Supernet):
         return self.base.space
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:  # type: ignore[override]
+    def input_shape(self) -> tuple[int, ...]:  # type: ignore[override]
         """The input of the base."""
         return self.base.input_shape
+
+    @property
+    def input_dtype(self) -> str:  # type: ignore[override]
+        """What the base takes."""
+        return self.base.input_dtype
 
     @property
     def num_classes(self) -> int:  # type: ignore[override]
@@ -125,7 +167,7 @@ class WeightedSupernet(Supernet):
         """The base's own plain supernet; see `Supernet.plain`."""
         return self.base.plain
 
-    def with_data(self, input_shape: tuple[int, int, int], num_classes: int) -> Self:
+    def with_data(self, input_shape: tuple[int, ...], num_classes: int) -> Self:
         """Fit a copy to a data set; see `Supernet.with_data`."""
         base = self.base.with_data(input_shape, num_classes)
         return dataclasses.replace(self, base=base)
@@ -134,25 +176,32 @@ class WeightedSupernet(Supernet):
         """Make a copy of another precision; see `Supernet.with_precision`."""
         return dataclasses.replace(self, base=self.base.with_precision(precision))
 
-    def layers(self, path: tuple[str, ...]) -> int | None:
+    def layers(self, path: Path) -> int | None:
         """Say how many layers are stacked under a path; see `Supernet.layers`."""
         return self.base.layers(path)
 
+    def outputs(self, path: Path) -> int:
+        """Count the output axes of a tensor; see `Supernet.outputs`.
+
+        Of what takes the place of another tensor, only the last axis is one.
+        """
+        inside = any(path[: len(place)] == place for place in self._matches)
+        return 1 if inside else self.base.outputs(path)
+
     def init(self, key: jax.Array) -> Params:
         """Draw the weights; see `Supernet.init`. Plain ones are the base's own."""
-        places = iter(range(len(self._places)))
+        numbers = iter(range(len(self._matches)))
 
-        def make(path: tuple[str, ...], weight: Weight, plain: Any) -> Any:
-            own = jax.random.fold_in(key, next(places))
-            return weight.init(own, self.space, plain, self.layers(path))
+        def make(match: _Match, plain: Any) -> Any:
+            own = jax.random.fold_in(key, next(numbers))
+            return match.weight.init(own, self.space, plain, match.place)
 
         return self._replace(self.base.init(key), make)
 
     def fold(self, params: Params, arch: Architecture) -> Params:
         """Make the base's plain weights for an architecture."""
         return self._replace(
-            params,
-            lambda path, weight, own: weight.fold(own, arch, self.layers(path)),
+            params, lambda match, own: match.weight.fold(own, arch, match.place)
         )
 
     def apply(
@@ -189,15 +238,12 @@ class WeightedSupernet(Supernet):
     def activity(self, arch: Architecture) -> Params:
         """Say how much of each weight is used; see `Supernet.activity`."""
         shapes = jax.eval_shape(self.init, jax.random.key(0))
-        plain = self.base.activity(arch)
 
-        def make(path: tuple[str, ...], weight: Weight, used: Any) -> Any:
-            own: Any = shapes
-            for name in path:
-                own = own[name]
-            return weight.activity(own, arch, used)
+        def make(match: _Match, used: Any) -> Any:
+            own = _at(shapes, match.path)
+            return match.weight.activity(own, arch, used, match.place)
 
-        return self._replace(plain, make)
+        return self._replace(self.base.activity(arch), make)
 
     def cost(self, arch: Architecture) -> dict[str, jax.Array]:
         """Count the cost of the folded network; see `Supernet.cost`."""
@@ -207,19 +253,20 @@ class WeightedSupernet(Supernet):
         """Count the cost of folded networks; see `Supernet.costs`."""
         return self.base.costs(genotypes)
 
-    @property
+    @functools.cached_property
     def _plain(self) -> Params:
         return jax.eval_shape(self.base.init, jax.random.key(0))
 
-    @property
-    def _places(self) -> list[tuple[tuple[str, ...], str, Weight]]:
-        """Where a rule matches: the path, the rule's expression and its kind."""
-        found: list[tuple[tuple[str, ...], str, Weight]] = []
+    @functools.cached_property
+    def _matches(self) -> dict[Path, _Match]:
+        """Where a rule matches, in the order of the tree."""
+        found: dict[Path, _Match] = {}
 
-        def visit(node: Any, path: tuple[str, ...]) -> None:
+        def visit(node: Any, path: Path) -> None:
             for pattern, weight in self.rules:
                 if path and re.fullmatch(pattern, "/".join(path)):
-                    found.append((path, pattern, weight))
+                    place = Place(self.layers(path), self._outputs(node, path))
+                    found[path] = _Match(path, pattern, weight, place)
                     return
             for name, child in node.items() if isinstance(node, Mapping) else ():
                 visit(child, (*path, name))
@@ -227,17 +274,25 @@ class WeightedSupernet(Supernet):
         visit(self._plain, ())
         return found
 
-    def _replace(
-        self, tree: Params, make: Callable[[tuple[str, ...], Weight, Any], Any]
-    ) -> Params:
-        """Copy a tree with what lies at each matched path made anew."""
-        places = {path: weight for path, _, weight in self._places}
+    def _outputs(self, node: Any, path: Path) -> Any:
+        if not isinstance(node, Mapping):
+            return self.base.outputs(path)
+        return {n: self._outputs(child, (*path, n)) for n, child in node.items()}
 
-        def visit(node: Any, path: tuple[str, ...]) -> Any:
-            if path in places:
-                return make(path, places[path], node)
+    def _replace(self, tree: Params, make: Callable[[_Match, Any], Any]) -> Params:
+        """Copy a tree with what lies at each matched path made anew."""
+
+        def visit(node: Any, path: Path) -> Any:
+            if path in self._matches:
+                return make(self._matches[path], node)
             if not isinstance(node, Mapping):
                 return node
             return {name: visit(child, (*path, name)) for name, child in node.items()}
 
         return visit(tree, ())
+
+
+def _at(tree: Any, path: Path) -> Any:
+    for name in path:
+        tree = tree[name]
+    return tree
