@@ -153,6 +153,11 @@ class WeightedSupernet(Supernet):
         return self.base.input_dtype
 
     @property
+    def input_dtype(self) -> str:  # type: ignore[override]
+        """The type of the base's input."""
+        return self.base.input_dtype
+
+    @property
     def num_classes(self) -> int:  # type: ignore[override]
         """The length of the logits."""
         return self.base.num_classes
