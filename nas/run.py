@@ -19,7 +19,7 @@ from nas.data import BatchOrder, Dataset, Preprocessing, Split, Splits, split_da
 from nas.errors import UserError
 from nas.evaluation import Evaluator
 from nas.experiment import Experiment, to_json
-from nas.partition.base import checked_tables
+from nas.partition.base import check_steps, checked_tables
 from nas.runtime.mesh import check_batch, make_mesh, put, replicated
 from nas.runtime.workdir import Workdir
 from nas.search.loop import SearchLoop
@@ -215,6 +215,7 @@ class Run:
         from nas.stages.search import make_loop
 
         _ = self.allowed, self.mesh, self.train_step
+        check_steps(self.experiment.partition, self.experiment.training.steps)
         self.experiment.optimizer.rate(self.experiment.training.steps)
         _ = make_loop(self, None)
 

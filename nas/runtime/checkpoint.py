@@ -112,9 +112,10 @@ class Checkpoints:
         """Read the newest state that is whole.
 
         Args:
-          template: a pytree of the structure, shapes and dtypes to expect. A JAX
-            array, or a `jax.ShapeDtypeStruct` with a sharding, says where the leaf
-            goes; a leaf without a sharding comes back as a numpy array.
+          template: a pytree of the structure, shapes and dtypes to expect, or a
+            function that makes it from the metadata. A JAX array, or a
+            `jax.ShapeDtypeStruct` with a sharding, says where the leaf goes; a leaf
+            without a sharding comes back as a numpy array.
 
         Returns:
           (step, state, metadata), or None when nothing was saved.
@@ -124,10 +125,9 @@ class Checkpoints:
             damaged.
         """
         reasons: list[str] = []
-        wanted = leaves.flatten(template)
         for step in reversed(self.steps()):
             try:
-                arrays, metadata = self._read(step, wanted)
+                state, metadata = self._read(step, template)
             except leaves.Unreadable as reason:
                 reasons.append(f"step {step}: {reason}")
                 self._damaged.append(step)
@@ -137,8 +137,7 @@ class Checkpoints:
                     f"Passed over damaged checkpoints in {self._directory} "
                     f"({'; '.join(reasons)}). Going on from step {step}."
                 )
-            structure = jax.tree.structure(template)
-            return step, jax.tree.unflatten(structure, arrays), metadata
+            return step, state, metadata
         if reasons:
             raise UserError(
                 f"Every checkpoint in {self._directory} is damaged "
@@ -188,19 +187,20 @@ class Checkpoints:
             manager.save(step, args=ocp.args.Composite(**items), force=True)
             manager.wait_until_finished()
 
-    def _read(
-        self, step: int, wanted: Mapping[str, Any]
-    ) -> tuple[list[Any], dict[str, Any]]:
+    def _read(self, step: int, template: Any) -> tuple[Any, dict[str, Any]]:
         """Read, check and place one checkpoint; the same outcome on every process."""
         self._check_files(step)
         reason, result = None, None
         try:
             entries, metadata = leaves.unseal(self._item(step, "index", None))
+            expected = template(metadata) if callable(template) else template
+            wanted = leaves.flatten(expected)
             self._compare(step, entries, wanted)
             stored = {name: leaf for name, leaf in wanted.items() if np.size(leaf)}
             found = self._item(step, "state", stored) if stored else {}
-            result = [leaves.place(n, found, leaf) for n, leaf in wanted.items()]
-            leaves.verify(dict(zip(wanted, result, strict=True)), entries)
+            arrays = [leaves.place(n, found, leaf) for n, leaf in wanted.items()]
+            leaves.verify(dict(zip(wanted, arrays, strict=True)), entries)
+            result = jax.tree.unflatten(jax.tree.structure(expected), arrays)
         except leaves.Unreadable as error:
             reason = error
         if not all(processes.gather(reason is None)):

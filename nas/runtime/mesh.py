@@ -2,7 +2,8 @@
 
 One device, many devices and several processes run the same code: a mesh of one device
 is a mesh. Axis `data` splits batches, axis `model` splits weights by rules on their
-paths; what no rule names is on every device.
+paths, axis `supernets` holds sub-supernets side by side; what no rule names is on every
+device.
 """
 
 import dataclasses
@@ -18,7 +19,8 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec, Sharding
 from nas.errors import UserError
 from nas.runtime import processes
 
-AXES = ("data", "model")
+SUPERNETS = "supernets"
+AXES = (SUPERNETS, "data", "model")
 
 # (regular expression searched for in the path of a leaf, axis of each dimension)
 Rules = tuple[tuple[str, tuple[str | None, ...]], ...]
@@ -26,28 +28,33 @@ Rules = tuple[tuple[str, tuple[str | None, ...]], ...]
 
 @dataclasses.dataclass(frozen=True)
 class MeshConfig:
-    """How many devices share the batch, and how many share the weights.
+    """How many devices share the batch, the weights, and the sub-supernets.
 
     Attributes:
       data: devices along which batches are split; 0 takes all there are.
       model: devices along which weights are split.
+      supernets: devices along which the sub-supernets of a partition lie side by side.
     """
 
     data: int = 0
     model: int = 1
+    supernets: int = 1
 
     def __post_init__(self) -> None:
         """Check the ranges."""
         if self.data < 0:
             raise UserError(f"mesh.data is {self.data}; allowed: 0 (all), 1, 2, ..")
-        if self.model < 1:
-            raise UserError(f"mesh.model is {self.model}; allowed: 1, 2, ..")
+        for name in ("model", "supernets"):
+            if getattr(self, name) < 1:
+                raise UserError(
+                    f"mesh.{name} is {getattr(self, name)}; allowed: 1, 2, .."
+                )
 
 
 def make_mesh(
     config: MeshConfig | None = None, devices: Sequence[Any] | None = None
 ) -> Mesh:
-    """Arrange the devices in a mesh with axes `data` and `model`.
+    """Arrange the devices in a mesh with axes `supernets`, `data` and `model`.
 
     Args:
       config: the size of each axis; all devices on `data` by default.
@@ -59,19 +66,22 @@ def make_mesh(
     """
     config = MeshConfig() if config is None else config
     devices = jax.devices() if devices is None else devices
-    data = config.data or len(devices) // config.model
-    wanted = max(data, 1) * config.model
+    others = config.model * config.supernets
+    data = config.data or len(devices) // others
+    wanted = max(data, 1) * others
     whole = processes.count() > 1 or not config.data
     if wanted > len(devices) or (whole and wanted != len(devices)):
         raise UserError(
-            f"mesh.data = {config.data} and mesh.model = {config.model} do not fit the "
-            f"{len(devices)} device(s) here: their product must be "
+            f"mesh.data = {config.data}, mesh.model = {config.model} and "
+            f"mesh.supernets = {config.supernets} do not fit the {len(devices)} "
+            "device(s) here: their product must be "
             f"{'exactly' if whole else 'at most'} that. Set mesh.data to 0 to take "
-            "what mesh.model leaves."
+            "what the others leave."
         )
     auto = (AxisType.Auto,) * len(AXES)
     chosen = devices[:wanted]
-    return jax.make_mesh((data, config.model), AXES, axis_types=auto, devices=chosen)
+    shape = (config.supernets, data, config.model)
+    return jax.make_mesh(shape, AXES, axis_types=auto, devices=chosen)
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
@@ -87,6 +97,17 @@ def batch_sharding(mesh: Mesh, axis: int = 0) -> NamedSharding:
       axis: which dimension of the arrays is the batch.
     """
     return NamedSharding(mesh, PartitionSpec(*(None,) * axis, "data"))
+
+
+def side_by_side(num: int, mesh: Mesh) -> bool:
+    """Say whether so many sub-supernets are spread over devices.
+
+    Args:
+      num: S.
+      mesh: the devices; those of axis `supernets` take S / n each, if n divides S.
+    """
+    size = mesh.shape[SUPERNETS]
+    return size > 1 and num % size == 0
 
 
 def check_batch(mesh: Mesh, batch_size: int, where: str = "batch size") -> None:
@@ -110,15 +131,17 @@ def check_batch(mesh: Mesh, batch_size: int, where: str = "batch size") -> None:
         )
 
 
-def shardings(tree: Any, mesh: Mesh, rules: Rules = ()) -> Any:
+def shardings(
+    tree: Any, mesh: Mesh, rules: Rules = (), default: NamedSharding | None = None
+) -> Any:
     """Lay out a pytree by rules on the paths of its leaves.
 
     Args:
       tree: arrays, or anything with shapes.
       mesh: the devices.
       rules: the first one whose expression is found in a leaf's path (`blocks/0/w`)
-        gives the axis of each dimension; later dimensions are not split. A leaf that
-        no rule names is on every device.
+        gives the axis of each dimension; later dimensions are not split.
+      default: of a leaf that no rule names; it is on every device unless given.
 
     Returns:
       A pytree of the same structure of `NamedSharding`.
@@ -136,7 +159,7 @@ def shardings(tree: Any, mesh: Mesh, rules: Rules = ()) -> Any:
             if pattern.search(name):
                 matched.add(number)
                 return _sharding(name, np.shape(leaf), axes, mesh)
-        return replicated(mesh)
+        return default or replicated(mesh)
 
     result = jax.tree_util.tree_map_with_path(lay_out, tree)
     for number, (expression, _) in enumerate(rules):

@@ -29,6 +29,7 @@ SCALARS: dict[str, str] = {
     "train/loss": "mean training loss over the subnets of a step, in nats",
     "train/accuracy": "fraction of the training batch classified correctly",
     "train/learning_rate": "learning rate of the step",
+    "train/sub_supernets": "S, how many sub-supernets are trained side by side",
     "train/grad_norm": "global norm of the gradient, before clipping",
     "train/param_norm": "global norm of the weights",
     "train/epoch": "epochs of training data seen so far",

@@ -239,14 +239,27 @@ def write_text_atomic(path: str | os.PathLike[str], text: str) -> None:
     Raises:
       StorageError: the disk is full or refuses; the old file is intact.
     """
+    write_bytes_atomic(path, text.encode())
+
+
+def write_bytes_atomic(path: str | os.PathLike[str], contents: bytes) -> None:
+    """Write a whole file or nothing, in the way of `write_text_atomic`.
+
+    Args:
+      path: the file; its folder must exist.
+      contents: what it shall hold.
+
+    Raises:
+      StorageError: the disk is full or refuses; the old file is intact.
+    """
     target = Path(path)
     temporary: str | None = None
     try:
         descriptor, temporary = tempfile.mkstemp(
             dir=target.parent, prefix=f".{target.name}.", suffix=".tmp"
         )
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(contents)
             file.flush()
             os.fchmod(file.fileno(), _mode(target))
             os.fsync(file.fileno())

@@ -41,7 +41,7 @@ def export(
         raise UserError("export: give a folder, as this run has no workdir.")
     root = Path(folder) if folder is not None else run.workdir.subnets  # type: ignore
     chosen = picked(members, pick)
-    params = host(load_trained(run)["params"])
+    trained = host(pick_weights(load_trained(run)))
     written: dict[str, Member] = {}
     reference = _reference_program(run)
     if is_main():
@@ -49,7 +49,7 @@ def export(
             _remove_others(root, {member.id for member in members})
         with StopSignals() as stop, Progress("export", len(chosen), unit="nets") as bar:
             for i, member in enumerate(chosen):
-                written[member.id] = _export_one(run, reference, params, member, root)
+                written[member.id] = _export_one(run, reference, trained, member, root)
                 bar.update(i + 1)
                 if stop.requested:
                     raise stop.interrupted()
@@ -100,29 +100,34 @@ def _knee(losses: np.ndarray, costs: np.ndarray) -> int:
     return int((scaled(losses) + scaled(costs)).argmin())
 
 
-def own_weights(run: "Run", params: Any, genotype: np.ndarray) -> Any:
+def pick_weights(trained: Any) -> dict[str, Any]:
+    """Give what `own_weights` needs of a trained state."""
+    return {name: trained[name] for name in ("params", "allowed")}
+
+
+def own_weights(trained: Any, genotype: np.ndarray) -> Any:
     """Give the weights of the sub-supernet that a genotype belongs to.
 
     Args:
-      run: whose partition.
-      params: numpy weights with a leading axis S.
+      trained: numpy `params` with a leading axis S, and `allowed`.
       genotype: `int32[D]`.
 
     Returns:
       The weights without that axis.
     """
-    s = int(assign(jnp.asarray(run.allowed), jnp.asarray(genotype, jnp.int32)))
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf[s]), params)
+    allowed = jnp.asarray(trained["allowed"])
+    s = int(assign(allowed, jnp.asarray(genotype, jnp.int32)))
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf[s]), trained["params"])
 
 
 def _export_one(
-    run: "Run", reference: Reference, params: Any, member: Member, root: Path
+    run: "Run", reference: Reference, trained: Any, member: Member, root: Path
 ) -> Member:
     from nas.export import export_subnet
 
     genotype = np.asarray(member.genotype, np.int32)
     supernet = run.supernet.with_precision("float32")
-    own = own_weights(run, params, genotype)
+    own = own_weights(trained, genotype)
     with jax.default_matmul_precision("highest"):
         images = run.splits.report.inputs[:SAMPLES]
         stats, logits = reference(

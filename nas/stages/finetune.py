@@ -20,7 +20,7 @@ from nas.runtime.mesh import host
 from nas.runtime.processes import barrier, is_main
 from nas.runtime.workdir import write_json_atomic
 from nas.search.uniform import closest_uniform
-from nas.stages.export import SAMPLES, export, own_weights, picked
+from nas.stages.export import SAMPLES, export, own_weights, pick_weights, picked
 from nas.stages.front import Member, read_front
 from nas.stages.standalone import (
     Budget,
@@ -66,7 +66,7 @@ def finetune(run: "Run", subnet_id: str, also_scratch: bool) -> dict[str, Any]:
     genotype = np.asarray(member.genotype, np.int32)
     supernet = run.supernet
     hand_made = closest_uniform(supernet, max(member.objectives["macs"], 1))
-    weights = host(load_trained(run)["params"])
+    weights = host(pick_weights(load_trained(run)))
     gentle, full = _budgets(run)
 
     inherited = _inherited(run, weights, genotype)
@@ -137,7 +137,7 @@ def _budgets(run: "Run") -> tuple[Budget, Budget]:
 
 def _inherited(run: "Run", weights: Any, genotype: np.ndarray) -> Trained:
     """Cut a network out of the supernet, calibrate it, and measure it."""
-    own = own_weights(run, weights, genotype)
+    own = own_weights(weights, genotype)
     params = float32_supernet(run).extract(own, None, genotype)["params"]
     params = jax.tree.map(np.asarray, params)
     network = subnet_of(run, genotype)

@@ -6,21 +6,30 @@ Nothing here decides what is trained.
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 
 from nas.errors import UserError
 from nas.runtime.checkpoint import Checkpoints
-from nas.runtime.mesh import host, put, replicated, shardings
+from nas.runtime.mesh import (
+    SUPERNETS,
+    host,
+    put,
+    replicated,
+    shardings,
+    side_by_side,
+)
 from nas.runtime.metrics import MetricsWriter
 from nas.runtime.processes import count
 from nas.runtime.progress import Progress
 from nas.runtime.signals import StopSignals
 from nas.stages.initial import start_from
-from nas.training.step import State, make_train_step
+from nas.stages.split import split, step_after
+from nas.training.step import PER_SUPERNET, State, make_train_step
 
 if TYPE_CHECKING:
     from nas.run import Run
@@ -32,24 +41,24 @@ _LAID_OUT = ("params", "opt_state")
 
 def train(run: "Run", initial: str | os.PathLike[str] | None = None) -> State:
     """Train, or go on from the latest checkpoint; see `Run.train`."""
-    step, layout, state = _start(run, initial)
-    training = run.experiment.training
+    training, at = run.experiment.training, run.experiment.partition.at
     checkpoints = _checkpoints(run)
-    offset: int | None = None
+    restored = None
     if checkpoints is not None:
-        restored = checkpoints.restore_latest(state)
-        if restored is not None:
-            _, state, metadata = restored
-            offset = metadata["metrics_offset"]
-        elif run.workdir is not None:
-            offset = 0
+        restored = checkpoints.restore_latest(lambda found: _template(run, found))
+    if restored is not None:
+        _, state, metadata = restored
+        offset, splits = metadata["metrics_offset"], metadata["splits"]
+    else:
+        state, splits = _start(run, initial), 0
+        offset = 0 if run.workdir is not None else None
     done = int(state["step"])
     if done >= training.steps:
         run.notify(f"Training is done: {done} steps.")
         return state
     if done:
         run.notify(f"Training goes on from step {done} of {training.steps}.")
-    program = make_train_step(step, layout)
+    program = _program(run, state, splits)
     data = _data(run)
     writer = None
     if run.workdir is not None:
@@ -59,18 +68,34 @@ def train(run: "Run", initial: str | os.PathLike[str] | None = None) -> State:
         Progress("train", training.steps, done) as bar,
         closing(writer, checkpoints),
     ):
+
+        def pause() -> None:
+            if stop.agreed():
+                raise stop.interrupted(int(state["step"]))
+
         for number in range(done + 1, training.steps + 1):
+            if splits < len(at) and number == at[splits] + 1:
+                # The state before a split is saved; the split follows from it.
+                state = split(run, state, splits, pause)
+                splits += 1
+                state = put(state, _layout(run, state))
+                program = _program(run, state, splits)
             state = program(state, data)
             last = number == training.steps
             if number % training.log_every == 0 or last:
-                _log(run, state, number, writer, bar)
+                _log(run, state, number, splits, writer, bar)
             stopping = _stopping(stop, number)
             if checkpoints is not None and (
-                last or stopping or number % training.checkpoint_every == 0
+                last
+                or stopping
+                or number in at
+                or number % training.checkpoint_every == 0
             ):
                 _refuse_bad(run, state)
                 offset = writer.offset() if writer else 0
-                checkpoints.save(number, state, {"metrics_offset": offset})
+                metadata = {"metrics_offset": offset, "splits": splits}
+                metadata["sub_supernets"] = len(state["allowed"])
+                checkpoints.save(number, state, metadata)
             if stopping:
                 raise stop.interrupted(number)
     return state
@@ -98,8 +123,7 @@ def load_trained(run: "Run") -> State:
     checkpoints = _checkpoints(run)
     restored = None
     if checkpoints is not None:
-        _, _, state = _start(run, None)
-        restored = checkpoints.restore_latest(state)
+        restored = checkpoints.restore_latest(lambda found: _template(run, found))
         checkpoints.close()
     steps = run.experiment.training.steps
     if restored is None or restored[0] < steps:
@@ -126,19 +150,50 @@ def _checkpoints(run: "Run") -> Checkpoints | None:
     return Checkpoints(run.workdir.checkpoints / "train", warn=run.notify)
 
 
-def _start(run: "Run", initial: Any) -> tuple[Any, Any, State]:
-    step = run.train_step
-    state = step.init(run.allowed)
+def _program(run: "Run", state: State, splits: int) -> Callable[..., State]:
+    """Compile the step of a phase: between two splits, of so many sub-supernets."""
+    return make_train_step(step_after(run, splits), _layout(run, state))
+
+
+def _start(run: "Run", initial: Any) -> State:
+    state = run.train_step.init(run.allowed)
     if initial is not None:
         state = start_from(run, state, initial)
+    return put(state, _layout(run, state))
+
+
+def _template(run: "Run", metadata: dict[str, Any]) -> State:
+    """Say of what structure, and where, a saved state is, without drawing weights."""
+    allowed = np.ones(
+        (metadata["sub_supernets"], *run.supernet.space.valid.shape), bool
+    )
+    shapes = jax.eval_shape(lambda: run.train_step.init(allowed))
+    return jax.tree.map(
+        lambda leaf, where: jax.ShapeDtypeStruct(
+            leaf.shape, leaf.dtype, sharding=where
+        ),
+        shapes,
+        _layout(run, shapes),
+    )
+
+
+def _layout(run: "Run", state: State) -> Any:
+    """Say which devices hold what of a state."""
     everywhere = replicated(run.mesh)
     layout = jax.tree.map(lambda _: everywhere, state)
+    spread = side_by_side(state["allowed"].shape[0], run.mesh)
+    first = SUPERNETS if spread else None
+    if spread:
+        beside = NamedSharding(run.mesh, PartitionSpec(SUPERNETS))
+        for name in PER_SUPERNET:
+            layout[name] = jax.tree.map(lambda _: beside, state[name])
     if run.experiment.sharding:
         # Rules are written for the weights' own dimensions; S comes before them.
-        rules = tuple((path, (None, *axes)) for path, axes in run.experiment.sharding)
+        rules = tuple((path, (first, *axes)) for path, axes in run.experiment.sharding)
+        default = NamedSharding(run.mesh, PartitionSpec(first))
         for name in _LAID_OUT:
-            layout[name] = shardings(state[name], run.mesh, rules)
-    return step, layout, put(state, layout)
+            layout[name] = shardings(state[name], run.mesh, rules, default)
+    return layout
 
 
 def _data(run: "Run") -> dict[str, dict[str, jax.Array]]:
@@ -152,7 +207,12 @@ def _data(run: "Run") -> dict[str, dict[str, jax.Array]]:
 
 
 def _log(
-    run: "Run", state: State, number: int, writer: MetricsWriter | None, bar: Progress
+    run: "Run",
+    state: State,
+    number: int,
+    splits: int,
+    writer: MetricsWriter | None,
+    bar: Progress,
 ) -> None:
     fetched = host({"log": state["log"], "counts": state["counts"]})
     _refuse_bad(run, state)
@@ -162,8 +222,12 @@ def _log(
         f"train/{name}": float(total) / steps for name, total in fetched["log"].items()
     }
     bar.update(number, loss=values["train/loss"], accuracy=values["train/accuracy"])
-    rate = run.experiment.optimizer.rate(run.experiment.training.steps)
-    values["train/learning_rate"] = float(rate(np.float32(number - 1)))
+    horizon = step_after(run, splits).horizon
+    # A schedule that began anew after a split began that much later.
+    updates = number - 1 - (run.experiment.training.steps - horizon)
+    rate = run.experiment.optimizer.rate(horizon)
+    values["train/learning_rate"] = float(rate(np.float32(updates)))
+    values["train/sub_supernets"] = len(fetched["counts"])
     values |= _shares(run, fetched["counts"].sum(0))
     if writer is None:
         return

@@ -9,6 +9,7 @@ Letters in shapes: S sub-supernets, K architectures of a step, B batch, N exampl
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -16,10 +17,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import Mesh
+from jax.sharding import Mesh, PartitionSpec
 
 from nas.data import Augment, BatchOrder, Preprocessing
-from nas.runtime.mesh import batch_sharding
+from nas.runtime.mesh import SUPERNETS, batch_sharding, side_by_side
 from nas.strategies import Batch, Context, Gradients, Strategy
 from nas.training.optimizer import Optimizer, keep_inactive
 from search_spaces import Architecture
@@ -27,6 +28,17 @@ from supernets import Supernet
 
 State = dict[str, Any]
 Arrays = dict[str, dict[str, jax.Array]]
+
+# What of the state has a leading axis S.
+PER_SUPERNET = (
+    "params",
+    "opt_state",
+    "strategy",
+    "counts",
+    "bad_step",
+    "bad_genotype",
+    "allowed",
+)
 
 # What is random, each with a stream of its own.
 ROLES = (
@@ -37,6 +49,7 @@ ROLES = (
     "search",
     "calibration",
     "standalone",
+    "partition",
 )
 
 
@@ -61,6 +74,7 @@ class TrainStep:
       log_every: over how many steps the logged means are taken.
       seed: decides everything random.
       mesh: the devices.
+      schedule_steps: of the optimiser's schedule; 0: `steps`.
     """
 
     supernet: Supernet
@@ -73,6 +87,12 @@ class TrainStep:
     log_every: int
     seed: int
     mesh: Mesh
+    schedule_steps: int = 0
+
+    @property
+    def horizon(self) -> int:
+        """Over how many updates the optimiser's schedule falls."""
+        return self.schedule_steps or self.steps
 
     def init(self, allowed: np.ndarray) -> State:
         """Make the state to start from.
@@ -85,7 +105,7 @@ class TrainStep:
           (how often each option was trained) and `bad_step` with a leading axis S;
           `order`, the data's; `allowed`; `log`, running sums; `bad_genotype`.
         """
-        tx = self.optimizer.build(self.steps)
+        tx = self.optimizer.build(self.horizon)
         space = self.supernet.space
 
         def one(s: int) -> State:
@@ -130,30 +150,16 @@ class TrainStep:
             key = jax.random.fold_in(role_key(self.seed, "order", i), step + 1)
             orders[split], indices = order.next(state["order"][split], key)
             augment = jax.random.fold_in(role_key(self.seed, "augment", i), step)
-            batches[split] = self._batch(data[split], indices, augment)
+            batches[split] = self.batch(data[split], indices, augment)
 
-        names = (
-            "params",
-            "opt_state",
-            "strategy",
-            "counts",
-            "bad_step",
-            "bad_genotype",
-            "allowed",
-        )
-        parts = {name: state[name] for name in names}
+        parts = {name: state[name] for name in PER_SUPERNET}
         num = state["allowed"].shape[0]
 
-        def one(inputs: Any) -> Any:
+        def one(inputs: Any, batches: Any) -> Any:
             part, s = inputs
             return self._one(part, s, batches, step)
 
-        inputs = (parts, jnp.arange(num))
-        if num == 1:
-            squeezed = one(jax.tree.map(lambda leaf: leaf[0], inputs))
-            new, log = jax.tree.map(lambda leaf: leaf[None], squeezed)
-        else:
-            new, log = jax.lax.map(one, inputs)
+        new, log = self._each(one, (parts, jnp.arange(num)), batches)
         fresh = step % self.log_every == 0
         sums = {
             name: jnp.where(fresh, 0, state["log"][name]) + values.mean()
@@ -161,9 +167,44 @@ class TrainStep:
         }
         return {**new, "step": step + 1, "order": orders, "log": sums}
 
-    def _batch(
+    def _each(
+        self, one: Callable[[Any, Any], Any], inputs: Any, batches: Any
+    ) -> tuple[State, dict[str, jax.Array]]:
+        """Do something with each of S sub-supernets, side by side on several devices.
+
+        Args:
+          one: of one sub-supernet, with the step's batches.
+          inputs: a tree with a leading axis S.
+          batches: the same for all.
+
+        Returns:
+          What `one` gives, with a leading axis S.
+        """
+        if not side_by_side(jax.tree.leaves(inputs)[0].shape[0], self.mesh):
+            return _in_turn(one, inputs, batches)
+        split, whole = PartitionSpec(SUPERNETS), PartitionSpec()
+        return jax.shard_map(
+            functools.partial(_in_turn, one),
+            mesh=self.mesh,
+            in_specs=(split, whole),
+            out_specs=split,
+            axis_names={SUPERNETS},
+            check_vma=False,
+        )(inputs, batches)
+
+    def batch(
         self, split: dict[str, jax.Array], indices: jax.Array, key: jax.Array
     ) -> Batch:
+        """Take examples of a split, augmented and preprocessed.
+
+        Args:
+          split: its `inputs` and `labels`.
+          indices: `int32[B]`.
+          key: of the augmentation.
+
+        Returns:
+          The batch, laid out over the devices.
+        """
         images = self.augment(key, split["inputs"][indices])
         images = jax.lax.with_sharding_constraint(images, batch_sharding(self.mesh))
         return Batch(self.preprocessing(images), split["labels"][indices], indices)
@@ -174,7 +215,7 @@ class TrainStep:
         """Train one sub-supernet."""
         key = jax.random.fold_in(role_key(self.seed, "strategy", step + 1), s)
         result = self.strategy.gradients(
-            self._context,
+            self.context,
             part["strategy"],
             part["params"],
             batches,
@@ -206,7 +247,7 @@ class TrainStep:
         return new, log
 
     def _update(self, part: State, result: Gradients) -> tuple[Any, Any]:
-        tx = self.optimizer.build(self.steps)
+        tx = self.optimizer.build(self.horizon)
         updates, opt_state = tx.update(result.grads, part["opt_state"], part["params"])
         if self.optimizer.inactive == "skip":
             active = self._active(result.architectures)
@@ -228,11 +269,21 @@ class TrainStep:
         return jax.lax.scan(widen, active, rest)[0]
 
     @property
-    def _context(self) -> Context:
+    def context(self) -> Context:
+        """What strategies and partitions may do with the supernet."""
+
         def forward(params: Any, arch: Architecture, x: jax.Array, key: jax.Array):
             return self.supernet.apply(params, None, arch, x, train=True, key=key)
 
         return Context(self.supernet.space, forward, self.supernet.activity)
+
+
+def _in_turn(one: Callable[[Any, Any], Any], inputs: Any, batches: Any) -> Any:
+    """Do something with each sub-supernet, one after another: never batched."""
+    if jax.tree.leaves(inputs)[0].shape[0] == 1:
+        alone = one(jax.tree.map(lambda leaf: leaf[0], inputs), batches)
+        return jax.tree.map(lambda leaf: leaf[None], alone)
+    return jax.lax.map(lambda part: one(part, batches), inputs)
 
 
 def make_train_step(
