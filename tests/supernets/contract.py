@@ -6,7 +6,6 @@ difference over its largest entry; an array of a tree is held to at least a hund
 of the tree's largest entry, since some gradients are zero by an identity.
 """
 
-import dataclasses
 import functools
 
 import jax
@@ -47,10 +46,7 @@ class Case:
     """
 
     def __init__(self, supernet, dtype="float64"):
-        replaced = {}
-        if hasattr(supernet, "compute_dtype"):
-            replaced["compute_dtype"] = dtype
-        self.supernet = dataclasses.replace(supernet, **replaced)
+        self.supernet = supernet.with_precision(dtype)
         self.space = supernet.space
         self.tolerance = FLOAT64 if dtype == "float64" else FLOAT32
         self.loose = FLOAT64 if dtype == "float64" else FLOAT32_THROUGH_NORMS
