@@ -6,6 +6,7 @@ from supernets.discovery import discover as discover
 from supernets.discovery import discover_tiny as discover_tiny
 from supernets.loading import load_weights as load_weights
 from supernets.loading import read_weights as read_weights
+from supernets.mobile import MobileSupernet as MobileSupernet
 from supernets.nasbench201 import NASBench201Supernet as NASBench201Supernet
 from supernets.vision_transformer import (
     VisionTransformerSupernet as VisionTransformerSupernet,

@@ -38,6 +38,34 @@ class Axis:
         """Make an axis of which option k uses the first `sizes[k]` entries."""
         return cls(tuple(names), tuple(num_options), prefix(sizes, max(sizes)))
 
+    @classmethod
+    def centre(
+        cls, names: Sequence[str], num_options: Sequence[int], sizes: Sequence[int]
+    ) -> "Axis":
+        """Make an axis of which option k uses the `sizes[k]` entries in its middle.
+
+        Either side of a convolution's kernel is one. On both sides together, the mask
+        has a ring for each size: a tap counts by the weights of the kernels that
+        cover it (Cai et al. 2020, arXiv 1908.09791).
+
+        Args:
+          names: the decisions.
+          num_options: of each.
+          sizes: of the options; odd, so that they have a centre in common.
+
+        Raises:
+          ValueError: a size is even, or less than 1.
+        """
+        wrong = [size for size in sizes if size < 1 or size % 2 == 0]
+        if wrong:
+            raise ValueError(
+                f"Axis.centre: sizes {wrong} of {tuple(sizes)} for {', '.join(names)} "
+                "are not odd numbers of at least 1."
+            )
+        offset = np.abs(np.arange(max(sizes)) - max(sizes) // 2)
+        member = offset[None] <= np.asarray(sizes)[:, None] // 2
+        return cls(tuple(names), tuple(num_options), member)
+
     @property
     def size(self) -> int:
         """The length of the axis in the shared tensor."""

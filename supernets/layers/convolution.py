@@ -1,4 +1,4 @@
-"""Convolutions, with gradients that XLA's CPU backend runs well, and elastic channels.
+"""Convolutions with gradients that XLA's CPU backend runs well, elastic in every way.
 
 Inside the body of a switch or a scan, XLA's CPU backend lays out the gradients of a
 convolution in a way that takes a very slow path. Written as ordinary convolutions of
@@ -104,10 +104,14 @@ _conv_canonical.defvjp(_conv_forward, _conv_backward)
 
 
 class ElasticConvolution(nnx.Module):
-    """A square convolution without bias, channels fixed or elastic on either side.
+    """A square convolution without bias; channels and kernel size fixed or elastic.
+
+    A smaller kernel is the centre of the largest, so that the padding of the largest
+    and a smaller one's own, `(k - 1) // 2`, put its taps on the same pixels at any
+    stride. Softly, a tap counts by the weights of the kernels that cover it.
 
     Attributes:
-      kernel: `float32[k, k, in, out]`.
+      kernel: `float32[k, k, in, out]`, k the largest size.
       stride: of both axes.
     """
 
@@ -116,27 +120,27 @@ class ElasticConvolution(nnx.Module):
         inputs: Width,
         outputs: Width,
         *,
-        kernel_size: int,
+        kernel_size: Width,
         positions: int,
         rngs: nnx.Rngs,
         stride: int = 1,
     ) -> None:
-        """Draw the kernel from He's uniform distribution over the fan-in.
+        """Draw the kernel from He's uniform distribution over the largest fan-in.
 
         Args:
           inputs: channels of x, or the axis that they are.
           outputs: channels of y, or the axis that they are.
-          kernel_size: k, odd.
+          kernel_size: k, odd, or the axis that either side is, by `Axis.centre`.
           positions: output pixels of one example (for the MACs).
           rngs: the source of randomness.
           stride: of both axes.
         """
         num_in, in_axis = width_of(inputs)
         num_out, out_axis = width_of(outputs)
-        shape = (kernel_size, kernel_size, num_in, num_out)
+        k, side = width_of(kernel_size)
         self.kernel = nnx.Param(
-            draw(rngs, shape, kernel_size**2 * num_in, gain=HE),
-            spec=Spec((None, None, in_axis, out_axis), positions),
+            draw(rngs, (k, k, num_in, num_out), k**2 * num_in, gain=HE),
+            spec=Spec((side, side, in_axis, out_axis), positions),
         )
         self.stride = stride
 

@@ -20,6 +20,7 @@ def scan_to_depth(
     depth: Choice,
     mode: Mode,
     xs: Any = None,
+    before: int = 0,
 ) -> jax.Array:
     """Run stacked layers, and give `sum_d w_d x_d` over what they put out.
 
@@ -28,18 +29,23 @@ def scan_to_depth(
     gradient.
 
     Args:
-      module: from `stacked`, with as many layers as the greatest depth.
+      module: from `stacked`, with as many layers as the greatest depth leaves to it.
       body: `(layer, x, inputs) -> x`, of one shape and type.
       x: what enters the first layer.
-      depth: over numbers of layers, each at least 1.
+      depth: over numbers of layers.
       mode: of the pass.
       xs: a tree of arrays with a leading layer axis, one slice for each layer.
+      before: how many layers of the depth came before, such as one of another shape;
+        a depth of that many gives x itself.
 
     Returns:
       An array like `x`.
     """
-    member = np.asarray(depth.options)[:, None] == 1 + np.arange(max(depth.options))
+    # Column 0 stands for x itself, the others for the layers' outputs.
+    ends = before + np.arange(1 + max(depth.options) - before)
+    member = np.asarray(depth.options)[:, None] == ends
     weights = depth.mask(member).astype(x.dtype)
+    ends_at_once = before in depth.options
 
     def step(
         layer: Any, carry: tuple[jax.Array, jax.Array], inputs: tuple[jax.Array, Any]
@@ -48,5 +54,5 @@ def scan_to_depth(
         y = body(layer, carry[0], own)
         return y, carry[1] + weight * y
 
-    start = (x, jnp.zeros_like(x))
-    return scan_layers(module, step, start, mode, (weights, xs))[1]
+    start = (x, weights[0] * x if ends_at_once else jnp.zeros_like(x))
+    return scan_layers(module, step, start, mode, (weights[1:], xs))[1]

@@ -1,0 +1,1 @@
+"""Parts of networks that are made of several elastic layers, with their subnets'."""

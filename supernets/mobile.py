@@ -1,0 +1,472 @@
+"""The supernet of mobile convolutional networks: elastic width, depth, kernels, ratios.
+
+Cai, Gan, Wang, Zhang and Han, "Once-for-All: Train One Network and Specialize it for
+Efficient Deployment", ICLR 2020, arXiv 1908.09791, over the blocks of Howard et al.,
+"Searching for MobileNetV3", ICCV 2019, arXiv 1905.02244. A small kernel is the centre
+of the largest; the released networks pass it through learned matrices on top of that,
+with which a mixture of kernels would no longer be one mask. There is no dropout. The
+first block of a stage adds no skip, as in the published network, where it always
+changes the number of channels.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Self
+
+import jax
+import numpy as np
+from flax import nnx
+
+from search_spaces import Architecture, Choice, SearchSpace
+from search_spaces.mobile import PRESETS, Stage, mobile, stages_of
+from supernets.axis import Axis, Width
+from supernets.base import Outputs
+from supernets.blocks.inverted_residual import (
+    ACTIVATIONS,
+    BlockSizes,
+    InvertedResidual,
+    SubnetInvertedResidual,
+    batch_norm,
+    convolution,
+)
+from supernets.elastic import ElasticSupernet, Path, Scope
+from supernets.layers.convolution import ElasticConvolution
+from supernets.layers.depth import scan_to_depth
+from supernets.layers.drawing import initializer
+from supernets.layers.linear import ElasticLinear
+from supernets.layers.mode import Mode
+from supernets.layers.norm import ElasticBatchNorm
+from supernets.layers.stacking import stacked
+
+_PER_BLOCK = ("kernel", "expand")
+_REDUCTION = 4  # of channels, to the hidden values of squeeze-and-excitation
+
+
+@dataclasses.dataclass(frozen=True)
+class MobileSupernet(ElasticSupernet):
+    """A supernet over mobile convolutional networks.
+
+    Attributes:
+      space: made by `search_spaces.mobile.mobile`.
+      stem_width: channels of the first convolution.
+      stem_stride: of the first convolution.
+      first_block: whether a block without decisions, and without expansion, comes
+        before the stages.
+      strides: of the first block of each stage.
+      squeeze: for each stage, whether its blocks have squeeze-and-excitation.
+      activations: of each stage's blocks: relu or hard_swish.
+      final_width: channels of the last convolution.
+      feature_width: what the classifier sees.
+      channel_divisor: hidden widths are rounded to multiples of it; published: 8.
+      input_shape: `(H, W, C)` of the input.
+      num_classes: the length of the logits.
+    """
+
+    space: SearchSpace = PRESETS["mobile_tiny"]
+    stem_width: int = 8
+    stem_stride: int = 1
+    first_block: bool = False
+    strides: tuple[int, ...] = (1, 2, 2)
+    squeeze: tuple[bool, ...] = (False, True, True)
+    activations: tuple[str, ...] = ("relu", "hard_swish", "hard_swish")
+    final_width: int = 96
+    feature_width: int = 128
+    channel_divisor: int = 4
+    input_shape: tuple[int, int, int] = (32, 32, 3)
+    num_classes: int = 10
+
+    def __post_init__(self) -> None:
+        """Refuse spaces and sizes that make no network."""
+        for name in ("stem_width", "stem_stride", "final_width", "feature_width"):
+            _check_least(name, getattr(self, name), 1)
+        _check_least("channel_divisor", self.channel_divisor, 1)
+        _check_least("num_classes", self.num_classes, 2)
+        stages = self.stages
+        for name in ("strides", "squeeze", "activations"):
+            if len(getattr(self, name)) != len(stages):
+                raise ValueError(
+                    f"{name}: found {getattr(self, name)} for the {len(stages)} stages "
+                    f"of {self.space.name!r}; give one for each."
+                )
+        for stride in self.strides:
+            _check_least("strides", stride, 1)
+        for activation in self.activations:
+            if activation not in ACTIVATIONS:
+                raise ValueError(
+                    f"activations: found {activation!r}; there are "
+                    f"{', '.join(ACTIVATIONS)}."
+                )
+        self._check_hidden_widths()
+        self._check_kernels()
+
+    def _check_hidden_widths(self) -> None:
+        for s, stage in enumerate(self.stages):
+            for width in (*self._entering(s), *stage.width):
+                hidden = [self.hidden_width(width, ratio) for ratio in stage.expand]
+                if len(set(hidden)) < len(hidden):
+                    raise ValueError(
+                        f"space: at {width} channels the ratios {stage.expand} of "
+                        f"stage {s + 1} of {self.space.name!r} make {hidden} hidden "
+                        "channels, which must differ; give other ratios, or a smaller "
+                        f"channel_divisor than {self.channel_divisor}."
+                    )
+
+    def _check_kernels(self) -> None:
+        # A tap further out than the image is long meets padding alone, and kernels
+        # that differ in such taps are the same function.
+        for s, stage in enumerate(self.stages):
+            smallest = self._images[s + 1 if max(stage.depth) > 1 else s]
+            if max(smallest) <= max(stage.kernel) // 2:
+                raise ValueError(
+                    f"strides: in stage {s + 1} of {self.space.name!r} kernels of "
+                    f"{max(stage.kernel)} meet images of {smallest[0]} x {smallest[1]} "
+                    "pixels, too few to tell them from smaller ones; give smaller "
+                    f"strides than {self.strides} (or stem_stride {self.stem_stride}), "
+                    "smaller kernels or larger images."
+                )
+
+    __hash__ = ElasticSupernet.__hash__
+
+    @classmethod
+    def once_for_all(
+        cls, input_shape: tuple[int, int, int] = (224, 224, 3), num_classes: int = 1000
+    ) -> "MobileSupernet":
+        """Make the published network for ImageNet, at its width 1.0."""
+        relu, hard_swish = "relu", "hard_swish"
+        return cls(
+            space=PRESETS["ofa_mobilenet_v3"],
+            stem_width=16,
+            stem_stride=2,
+            first_block=True,
+            strides=(2, 2, 2, 1, 2),
+            squeeze=(False, True, False, True, True),
+            activations=(relu, relu, hard_swish, hard_swish, hard_swish),
+            final_width=960,
+            feature_width=1280,
+            channel_divisor=8,
+            input_shape=input_shape,
+            num_classes=num_classes,
+        )
+
+    def with_data(self, input_shape: tuple[int, ...], num_classes: int) -> Self:
+        """Fit a copy to a data set; see `Supernet.with_data`.
+
+        Raises:
+          ValueError: the images are too small for the strides and kernels.
+        """
+        height, width, channels = input_shape
+        return dataclasses.replace(
+            self, input_shape=(height, width, channels), num_classes=num_classes
+        )
+
+    # ------------------------------------------------------------------ sizes
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """What may vary in each stage."""
+        return stages_of(self.space)
+
+    def hidden_width(self, width: int, ratio: float) -> int:
+        """Give the channels to which a block expands its input's."""
+        return _divisible(round(width * ratio), self.channel_divisor)
+
+    def squeezed_width(self, hidden: int) -> int:
+        """Give the hidden values of squeeze-and-excitation."""
+        return _divisible(hidden // _REDUCTION, self.channel_divisor)
+
+    @property
+    def _images(self) -> list[tuple[int, int]]:
+        """Height and width of what enters each stage, and of what leaves the last."""
+        sizes = [self.input_shape[:2]]
+        for stride in (self.stem_stride, *self.strides):
+            sizes.append((-(-sizes[-1][0] // stride), -(-sizes[-1][1] // stride)))
+        return sizes[1:]
+
+    def _entering(self, stage: int) -> tuple[int, ...]:
+        """The numbers of channels that may enter a stage, counted from 0."""
+        return self.stages[stage - 1].width if stage else (self.stem_width,)
+
+    def block_sizes(
+        self,
+        stage: int,
+        block: int,
+        inputs: Width,
+        hidden: Width,
+        outputs: Width,
+        kernel: Width,
+        squeezed: Width,
+    ) -> BlockSizes:
+        """Complete the sizes of a block of a stage, both counted from 0."""
+        before, after = (h * w for h, w in self._images[stage : stage + 2])
+        return BlockSizes(
+            inputs,
+            hidden,
+            outputs,
+            kernel,
+            squeezed if self.squeeze[stage] else None,
+            expands=True,
+            skips=block > 0,
+            activation=self.activations[stage],
+            stride=1 if block else self.strides[stage],
+            pixels=after if block else before,
+            pixels_out=after,
+        )
+
+    @property
+    def first_sizes(self) -> BlockSizes:
+        """The sizes of the block before the stages."""
+        pixels = self._images[0][0] * self._images[0][1]
+        return BlockSizes(
+            *(self.stem_width,) * 3,
+            kernel=3,
+            squeeze=None,
+            expands=False,
+            skips=True,
+            activation="relu",
+            stride=1,
+            pixels=pixels,
+            pixels_out=pixels,
+        )
+
+    # ------------------------------------------------- what a supernet defines
+    def network(self, rngs: nnx.Rngs) -> nnx.Module:
+        """Build the network; see `ElasticSupernet.network`."""
+        return _Network(self, rngs)
+
+    def scopes(self) -> tuple[Scope, ...]:
+        """Say that a stage's blocks after the first are stacked, to its depth."""
+        found = []
+        for s, stage in enumerate(self.stages, 1):
+            later = range(2, max(stage.depth) + 1)
+            if later:
+                names = {kind: _per_block(kind, s, later) for kind in _PER_BLOCK}
+                exists = np.asarray(stage.depth)[:, None] >= np.asarray(later)
+                presence = Axis((f"depth_{s}",), (len(stage.depth),), exists)
+                path = (f"stage_{s}", "later")
+                found.append(Scope(path, len(later), names, presence))
+        return tuple(found)
+
+    def subnet_path(self, path: Path, layer: int | None) -> Path:
+        """Say where a weight lies in a subnet; see `ElasticSupernet.subnet_path`."""
+        if not path[0].startswith("stage_"):
+            return path
+        block = 1 if layer is None else layer + 2
+        return ("stages", path[0].removeprefix("stage_"), str(block), *path[2:])
+
+    def subnet(self, genotype: np.ndarray) -> nnx.Module:
+        """Build an architecture as an ordinary module; see `Supernet.subnet`."""
+        choices = self.space.decode(self.space.canonical(self.space.validate(genotype)))
+        return Subnet(self, choices, nnx.Rngs(0))
+
+
+def _check_least(name: str, found: int, least: int) -> None:
+    if found < least:
+        raise ValueError(f"{name}: found {found}; at least {least} is needed.")
+
+
+def _divisible(width: int, divisor: int) -> int:
+    """Round to a multiple, at least once the divisor, and not down by over a tenth."""
+    rounded = max(divisor, int(width + divisor / 2) // divisor * divisor)
+    return rounded + divisor if rounded < 0.9 * width else rounded
+
+
+def _per_block(kind: str, stage: int, blocks: range) -> tuple[str, ...]:
+    return tuple(f"{kind}_{stage}_{i}" for i in blocks)
+
+
+# ---------------------------------------------------------------- the shared network
+def _elastic_sizes(
+    supernet: MobileSupernet, stage: int, block: int, kernel: str, expand: str
+) -> BlockSizes:
+    """Declare how a block follows its decisions, named as its layers call them."""
+    own = supernet.stages[stage]
+    outputs = Axis.prefix((f"width_{stage + 1}",), (len(own.width),), own.width)
+    inputs: Width = outputs
+    entering: tuple[int, ...] = own.width
+    names, counts = outputs.names, outputs.num_options
+    if not block:
+        entering = supernet._entering(stage)
+        names, counts = ((f"width_{stage}",), (len(entering),)) if stage else ((), ())
+        inputs = Axis.prefix(names, counts, entering) if stage else supernet.stem_width
+    hidden = [supernet.hidden_width(n, ratio) for n in entering for ratio in own.expand]
+    squeezed = [supernet.squeezed_width(n) for n in hidden]
+    both = (*names, expand), (*counts, len(own.expand))
+    return supernet.block_sizes(
+        stage,
+        block,
+        inputs,
+        Axis.prefix(*both, hidden),
+        outputs,
+        Axis.centre((kernel,), (len(own.kernel),), own.kernel),
+        Axis.prefix(*both, squeezed),
+    )
+
+
+class _Stage(nnx.Module):
+    def __init__(self, supernet: MobileSupernet, stage: int, rngs: nnx.Rngs) -> None:
+        names = [f"{kind}_{stage + 1}_1" for kind in _PER_BLOCK]
+        self.first = InvertedResidual(_elastic_sizes(supernet, stage, 0, *names), rngs)
+        own = supernet.stages[stage]
+        self.number, self.depth = stage + 1, max(own.depth)
+        self.enters = bool(stage)
+        if self.depth > 1:
+            sizes = _elastic_sizes(supernet, stage, 1, *_PER_BLOCK)
+            self.later = stacked(
+                lambda r: InvertedResidual(sizes, r), rngs, self.depth - 1
+            )
+
+    def __call__(self, arch: Architecture, x: jax.Array, mode: Mode) -> jax.Array:
+        s = self.number
+        names = [f"{kind}_{s}_1" for kind in _PER_BLOCK] + [f"width_{s}"]
+        if self.enters:
+            names.append(f"width_{s - 1}")
+        x = self.first(x, {name: arch[name] for name in names}, mode)
+        if self.depth == 1:
+            return x
+        shared = {f"width_{s}": arch[f"width_{s}"]}
+        later = range(2, self.depth + 1)
+
+        def body(
+            block: InvertedResidual, x: jax.Array, own: Mapping[str, Choice]
+        ) -> jax.Array:
+            return block(x, shared | dict(own), mode)
+
+        own = {kind: arch.stack(_per_block(kind, s, later)) for kind in _PER_BLOCK}
+        return scan_to_depth(
+            self.later, body, x, arch[f"depth_{s}"], mode, own, before=1
+        )
+
+
+class _Network(nnx.Module):
+    def __init__(self, supernet: MobileSupernet, rngs: nnx.Rngs) -> None:
+        images, stages = supernet._images, supernet.stages
+        self.stem = ElasticConvolution(
+            supernet.input_shape[2],
+            supernet.stem_width,
+            kernel_size=3,
+            positions=images[0][0] * images[0][1],
+            rngs=rngs,
+            stride=supernet.stem_stride,
+        )
+        self.stem_norm = ElasticBatchNorm(supernet.stem_width)
+        self.has_first, self.num_stages = supernet.first_block, len(stages)
+        if self.has_first:
+            self.first = InvertedResidual(supernet.first_sizes, rngs)
+        for s in range(len(stages)):
+            setattr(self, f"stage_{s + 1}", _Stage(supernet, s, rngs))
+        last = stages[-1].width
+        self.final = ElasticConvolution(
+            Axis.prefix((f"width_{len(stages)}",), (len(last),), last),
+            supernet.final_width,
+            kernel_size=1,
+            positions=images[-1][0] * images[-1][1],
+            rngs=rngs,
+        )
+        self.final_norm = ElasticBatchNorm(supernet.final_width)
+        self.mix = ElasticConvolution(
+            supernet.final_width,
+            supernet.feature_width,
+            kernel_size=1,
+            positions=1,
+            rngs=rngs,
+        )
+        self.classifier = ElasticLinear(
+            supernet.feature_width, supernet.num_classes, positions=1, rngs=rngs
+        )
+
+    def __call__(self, arch: Architecture, x: jax.Array, mode: Mode) -> Outputs:
+        x = jax.nn.hard_swish(self.stem_norm(self.stem(x, {}), {}, mode))
+        if self.has_first:
+            x = self.first(x, {}, mode)
+        for s in range(1, self.num_stages + 1):
+            x = getattr(self, f"stage_{s}")(arch, x, mode)
+        name = f"width_{self.num_stages}"
+        x = self.final(x, {name: arch[name]})
+        x = jax.nn.hard_swish(self.final_norm(x, {}, mode))
+        mean = x.mean((1, 2), keepdims=True)
+        features = jax.nn.hard_swish(self.mix(mean, {}))[:, 0, 0]
+        return Outputs(self.classifier(features, {}), features, {})
+
+
+# ------------------------------------------------------------------ one architecture
+class Subnet(nnx.Module):
+    """One mobile network, made of Flax's own layers."""
+
+    def __init__(
+        self, supernet: MobileSupernet, choices: Mapping[str, Any], rngs: nnx.Rngs
+    ) -> None:
+        """Build the network of an architecture.
+
+        Args:
+          supernet: for the sizes.
+          choices: the option of each decision.
+          rngs: the source of randomness.
+        """
+        width = supernet.stem_width
+        self.stem = convolution(
+            supernet.input_shape[2], width, 3, rngs, stride=supernet.stem_stride
+        )
+        self.stem_norm = batch_norm(width, rngs)
+        if supernet.first_block:
+            self.first = SubnetInvertedResidual(supernet.first_sizes, rngs)
+        self.has_first = supernet.first_block
+        stages = {}
+        for s in range(1, len(supernet.stages) + 1):
+            blocks = {}
+            for i in range(1, choices[f"depth_{s}"] + 1):
+                outputs = choices[f"width_{s}"]
+                hidden = supernet.hidden_width(width, choices[f"expand_{s}_{i}"])
+                sizes = supernet.block_sizes(
+                    s - 1,
+                    i - 1,
+                    width,
+                    hidden,
+                    outputs,
+                    choices[f"kernel_{s}_{i}"],
+                    supernet.squeezed_width(hidden),
+                )
+                blocks[str(i)] = SubnetInvertedResidual(sizes, rngs)
+                width = outputs
+            stages[str(s)] = nnx.Dict(blocks)
+        self.stages = nnx.Dict(stages)
+        self.final = convolution(width, supernet.final_width, 1, rngs)
+        self.final_norm = batch_norm(supernet.final_width, rngs)
+        self.mix = convolution(supernet.final_width, supernet.feature_width, 1, rngs)
+        self.classifier = nnx.Linear(
+            supernet.feature_width,
+            supernet.num_classes,
+            kernel_init=initializer(),
+            rngs=rngs,
+        )
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Map `[B, H, W, C]` normalised images to `[B, num_classes]` logits."""
+        x = jax.nn.hard_swish(self.stem_norm(self.stem(x)))
+        if self.has_first:
+            x = self.first(x)
+        for s in range(1, len(self.stages) + 1):
+            blocks = self.stages[str(s)]
+            for i in range(1, len(blocks) + 1):
+                x = blocks[str(i)](x)
+        x = jax.nn.hard_swish(self.final_norm(self.final(x)))
+        x = jax.nn.hard_swish(self.mix(x.mean((1, 2), keepdims=True)))
+        return self.classifier(x[:, 0, 0])
+
+
+TINY = MobileSupernet(
+    space=mobile(
+        "tiny",
+        (
+            Stage((2, 4), (1, 2), (3, 5), (1, 2)),
+            Stage((3, 5), (1, 2), (3, 5), (1, 2)),
+        ),
+    ),
+    stem_width=3,
+    strides=(1, 2),
+    squeeze=(False, True),
+    activations=("relu", "hard_swish"),
+    final_width=6,
+    feature_width=5,
+    channel_divisor=1,
+    input_shape=(8, 8, 2),
+    num_classes=3,
+)
