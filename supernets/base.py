@@ -4,12 +4,13 @@ One set of shared weights holds every architecture of a space. The engine sees o
 is declared here: no module object, no active subnet, no state. An architecture is a
 value that is passed in.
 
-Letters in shapes: B batch, H W C image, D decisions, P population, N batches.
+Letters in shapes: B batch, H W C image, T tokens, V vocabulary, D decisions, P
+population, N batches.
 """
 
 import abc
 import dataclasses
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import jax
 import numpy as np
@@ -25,8 +26,8 @@ class Outputs(NamedTuple):
     """What a forward pass gives.
 
     Attributes:
-      logits: `float32[B, num_classes]`.
-      features: `float32[B, F]`, what the classifier sees.
+      logits: `float32[B, num_classes]`; of tokens `float32[B, T, V]`, at each place.
+      features: `float32[B, F]`, what the classifier sees; of tokens `[B, T, F]`.
       taps: named intermediate values that a loss may ask for; often empty.
     """
 
@@ -43,19 +44,22 @@ class Supernet(abc.ABC):
 
     Attributes:
       space: the search space of its architectures.
-      input_shape: `(H, W, C)` of the input.
-      num_classes: the length of the logits.
+      input_dtype: of the input: `"float32"`, normalised values, of which outputs have
+        the type and may have the gradient; or `"int32"`, tokens from 0 to V - 1.
+      input_shape: of one example: `(H, W, C)` of an image, `(T,)` of tokens.
+      num_classes: the length of the logits; of tokens, V.
       compute_dtype: of activations, and of the weights when they are used.
     """
 
+    input_dtype: ClassVar[str] = "float32"
     space: SearchSpace
-    input_shape: tuple[int, int, int]
+    input_shape: tuple[int, ...]
     num_classes: int
     compute_dtype: str
 
     @abc.abstractmethod
-    def with_data(self, input_shape: tuple[int, int, int], num_classes: int) -> Self:
-        """Fit a copy to a data set's images and classes."""
+    def with_data(self, input_shape: tuple[int, ...], num_classes: int) -> Self:
+        """Fit a copy to a data set's inputs and classes."""
 
     def with_precision(self, precision: str) -> Self:
         """Make a copy that computes in `float32` or `bfloat16`.
@@ -86,7 +90,7 @@ class Supernet(abc.ABC):
           stats: normalisation statistics from `calibrate`; None normalises by the
             batch's own.
           arch: which architecture, hard or soft; traced.
-          x: `float32[B, H, W, C]`, normalised images.
+          x: `input_dtype[B, *input_shape]`.
           train: whether to apply what only training does, such as dropout.
           key: for what is random in training.
 
@@ -103,7 +107,7 @@ class Supernet(abc.ABC):
         Args:
           params: the shared weights.
           arch: which architecture.
-          batches: `float32[N, B, H, W, C]`.
+          batches: `input_dtype[N, B, *input_shape]`.
 
         Returns:
           The mean over batches of each batch's mean and biased variance, as a nested

@@ -32,6 +32,7 @@ from supernets.axis import (
 from supernets.base import Outputs, Params, Stats, Supernet
 from supernets.cost import CostTable, Term
 from supernets.layers.mode import CALIBRATE, Mode
+from supernets.layers.precision import at_least_float32
 from supernets.paths import flatten, unflatten
 
 Path = tuple[str, ...]
@@ -151,8 +152,12 @@ class ElasticSupernet(Supernet):
         dtype = jnp.dtype(self.compute_dtype)
         cast = jax.tree.map(lambda leaf: leaf.astype(dtype), params)
         model = self._merge(cast, stats)
-        outputs = model(arch, x.astype(dtype), mode)
-        outputs = jax.tree.map(lambda leaf: leaf.astype(x.dtype), outputs)
+        if self.input_dtype == "float32":
+            outputs, result = model(arch, x.astype(dtype), mode), x.dtype
+        else:
+            # Tokens stay what they are: half precision would hold few of them.
+            outputs, result = model(arch, x, mode), at_least_float32(dtype)
+        outputs = jax.tree.map(lambda leaf: leaf.astype(result), outputs)
         if not mode.collect:
             return outputs, {}
         return outputs, unflatten(_values(nnx.state(model, nnx.BatchStat)))
