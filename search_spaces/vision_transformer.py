@@ -9,7 +9,8 @@ on that.
 
 from collections.abc import Sequence
 
-from search_spaces.base import Decision, SearchSpace
+from search_spaces.base import SearchSpace
+from search_spaces.transformer import transformer
 
 
 def vision_transformer(
@@ -32,13 +33,7 @@ def vision_transformer(
       Decisions `embed`, `depth`, and `heads_<i>` and `mlp_ratio_<i>` for each block i
       from 1 to the greatest depth.
     """
-    decisions = [Decision("embed", tuple(embed)), Decision("depth", tuple(depth))]
-    for block in range(1, max(depth) + 1):
-        deep_enough = tuple(d for d in depth if d >= block)
-        requires = None if len(deep_enough) == len(depth) else ("depth", deep_enough)
-        decisions.append(Decision(f"heads_{block}", tuple(heads), requires))
-        decisions.append(Decision(f"mlp_ratio_{block}", tuple(mlp_ratio), requires))
-    return SearchSpace(name, tuple(decisions))
+    return transformer(name, embed, depth, heads, mlp_ratio)
 
 
 PRESETS = {

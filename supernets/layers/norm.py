@@ -12,6 +12,9 @@ from supernets.axis import Spec, Width, masked, union, width_of
 from supernets.layers.mode import Mode
 from supernets.layers.precision import at_least_float32
 
+# Accelerators would round the operands of a product to fewer bits.
+_product = functools.partial(jnp.matmul, precision="highest")
+
 
 class ElasticBatchNorm(nnx.Module):
     """Batch normalisation; each channel has its own statistics, whatever the width.
@@ -67,20 +70,11 @@ class ElasticBatchNorm(nnx.Module):
         return y.astype(x.dtype)
 
 
-class ElasticLayerNorm(nnx.Module):
-    """Layer normalisation over the active width.
-
-    With soft choices it is the mixture of the normalisations over each width,
-    `sum_k w_k LN_k(x)`, computed from K means and variances for each vector, without K
-    copies of it.
-
-    Attributes:
-      scale: `float32[n]`.
-      bias: `float32[n]`.
-    """
+class _VectorNorm(nnx.Module):
+    """Normalisation of vectors over their active width, as a mixture over widths."""
 
     def __init__(self, width: Width, *, epsilon: float = 1e-6) -> None:
-        """Start from scale 1, bias 0.
+        """Start from scale 1.
 
         Args:
           width: the length of the vectors, or the axis that it is.
@@ -88,7 +82,6 @@ class ElasticLayerNorm(nnx.Module):
         """
         num, axis = width_of(width)
         self.scale = nnx.Param(jnp.ones((num,)), spec=Spec((axis,)))
-        self.bias = nnx.Param(jnp.zeros((num,)), spec=Spec((axis,)))
         self.epsilon = epsilon
 
     def __call__(self, x: jax.Array, choices: Mapping[str, Choice]) -> jax.Array:
@@ -121,19 +114,66 @@ class ElasticLayerNorm(nnx.Module):
         Returns:
           `[T, n]`.
         """
-        # Accelerators would round the operands of a product to fewer bits.
-        product = functools.partial(jnp.matmul, precision="highest")
+        raise NotImplementedError
+
+
+class ElasticLayerNorm(_VectorNorm):
+    """Layer normalisation over the active width.
+
+    With soft choices it is the mixture of the normalisations over each width,
+    `sum_k w_k LN_k(x)`, computed from K means and variances for each vector, without K
+    copies of it.
+
+    Attributes:
+      scale: `float32[n]`.
+      bias: `float32[n]`.
+    """
+
+    def __init__(self, width: Width, *, epsilon: float = 1e-6) -> None:
+        """Start from scale 1, bias 0.
+
+        Args:
+          width: the length of the vectors, or the axis that it is.
+          epsilon: added to the variance.
+        """
+        super().__init__(width, epsilon=epsilon)
+        num, axis = width_of(width)
+        self.bias = nnx.Param(jnp.zeros((num,)), spec=Spec((axis,)))
+
+    def _mixture(
+        self, x: jax.Array, members: jax.Array, weights: jax.Array
+    ) -> jax.Array:
         sizes = members.sum(1)
-        mean = product(x, members.T) / sizes[None]  # [T, K]
+        mean = _product(x, members.T) / sizes[None]  # [T, K]
         # The variance is taken about a value near every mean (the mean itself when
         # there is one width), so that squares do not cancel.
         centre = (mean * weights[None]).sum(1, keepdims=True) / weights.sum()
         offset = mean - centre
-        spread = product(jnp.square(x - centre), members.T) / sizes[None]
+        spread = _product(jnp.square(x - centre), members.T) / sizes[None]
         var = jnp.maximum(spread - jnp.square(offset), 0)
         inverse = jax.lax.rsqrt(var + self.epsilon) * weights[None]  # [T, K]
-        factor = product(inverse, members)  # [T, n]
-        shift = product(inverse * offset, members)
+        factor = _product(inverse, members)  # [T, n]
+        shift = _product(inverse * offset, members)
         scale = self.scale[...].astype(x.dtype)[None]
-        bias = self.bias[...].astype(x.dtype) * product(weights, members)
+        bias = self.bias[...].astype(x.dtype) * _product(weights, members)
         return ((x - centre) * factor - shift) * scale + bias[None]
+
+
+class ElasticRMSNorm(_VectorNorm):
+    """Normalisation by the root mean square over the active width.
+
+    Zhang and Sennrich, "Root Mean Square Layer Normalization", 2019, arXiv 1910.07467.
+    With soft choices it is the mixture over widths, `sum_k w_k RMS_k(x)`, computed from
+    K mean squares for each vector.
+
+    Attributes:
+      scale: `float32[n]`.
+    """
+
+    def _mixture(
+        self, x: jax.Array, members: jax.Array, weights: jax.Array
+    ) -> jax.Array:
+        power = _product(jnp.square(x), members.T) / members.sum(1)[None]  # [T, K]
+        inverse = jax.lax.rsqrt(power + self.epsilon) * weights[None]
+        factor = _product(inverse, members)  # [T, n]
+        return x * factor * self.scale[...].astype(x.dtype)[None]

@@ -14,6 +14,9 @@ HASHES = {
     "autoformer_base": "7af9dd7ee5c3bd47",
     "autoformer_small": "50e6e2f8a9983733",
     "autoformer_tiny": "d39caa87ef885345",
+    "gpt_shakespeare": "0be0b3dea61286ea",
+    "gpt_tiny": "d6bc92fdf6f891c0",
+    "gpt_tinystories": "baf676f62c5a9948",
     "nasbench201": "c6b09804c06a8280",
     "vit_tiny": "c7be2ad4dd889054",
 }

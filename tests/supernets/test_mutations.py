@@ -15,6 +15,7 @@ import pytest
 
 from search_spaces import Architecture, Choice
 from supernets import NASBench201Supernet, VisionTransformerSupernet, axis, elastic
+from supernets.blocks import transformer
 from supernets.layers import attention, linear, norm
 from supernets.layers.stacking import scan_layers
 from tests.supernets import contract
@@ -144,7 +145,7 @@ def run_dead_blocks(patch):
         del depth
         return scan_layers(module, body, x, mode, xs)
 
-    patch.setattr(vision_transformer, "scan_to_depth", to_the_end)
+    patch.setattr(transformer, "scan_to_depth", to_the_end)
 
 
 def read_one_block_for_all(patch):
