@@ -23,6 +23,7 @@ FLOAT64, FLOAT32 = 1e-9, 1e-5
 # 1 / sqrt(epsilon); statistics of the batch and gradients pass through such norms.
 FLOAT32_THROUGH_NORMS = 1e-4
 BATCH = 8
+GRADIENTS = ("dparams", "dx")
 
 
 def assert_close(found, expected, tolerance, what="value"):
@@ -43,6 +44,11 @@ class Case:
     """One supernet with randomised weights and data, and its programs, compiled once.
 
     Scales and biases are moved away from one and zero, where they hide decisions.
+    Weights and data are numbers of float32 in either type, so that one computes what
+    the other does.
+
+    Attributes:
+      traces: how often the program of `run` was traced.
     """
 
     def __init__(self, supernet, dtype="float64"):
@@ -50,18 +56,28 @@ class Case:
         self.space = supernet.space
         self.tolerance = FLOAT64 if dtype == "float64" else FLOAT32
         self.loose = FLOAT64 if dtype == "float64" else FLOAT32_THROUGH_NORMS
+        self.traces = 0
         rng = np.random.default_rng(0)
 
         def noise(shape, scale=1.0):
-            return jnp.asarray(scale * rng.standard_normal(shape), dtype)
+            drawn = np.float32(scale * rng.standard_normal(shape))
+            return jnp.asarray(drawn, dtype)
 
         self.params = jax.tree.map(
             lambda leaf: leaf.astype(dtype) + noise(leaf.shape, 0.3),
-            jax.jit(self.supernet.init)(jax.random.key(0)),
+            _drawn(supernet.with_precision("float32")),
         )
-        self.batches = noise((2, BATCH, *supernet.input_shape))
+        shape, num = supernet.input_shape, supernet.num_classes
+        # Tokens are predicted at each place, and have no gradient.
+        tokens = np.issubdtype(supernet.input_dtype, np.integer)
+        self.batches = (
+            jnp.asarray(rng.integers(num, size=(2, BATCH, *shape)), "int32")
+            if tokens
+            else noise((2, BATCH, *shape))
+        )
         self.x = self.batches[0]
-        self.cotangent = noise((BATCH, supernet.num_classes))
+        self.cotangent = noise((BATCH, *(shape if tokens else ()), num))
+        self.differentiated = 1 if tokens else 2
 
     def hard(self, genotype):
         return Architecture.hard(self.space, genotype)
@@ -83,37 +99,89 @@ class Case:
         logits = self.supernet.apply(params, stats, arch, x, train=False).logits
         return jnp.sum(self.cotangent * logits), logits
 
+    def run(self, arch):
+        """Give logits, and the gradients of parameters and of images.
+
+        Norms use the statistics of the batch.
+        """
+        return self.run_weights(arch)[:-1]
+
+    def run_weights(self, arch):
+        """Give what `run` gives, and the gradient of the architecture's weights."""
+        return self._run(self.params, self.x, arch.weights, arch.indices)
+
     @functools.cached_property
-    def run(self):
-        """Give logits, and the gradients of parameters and of images."""
-        grad = jax.value_and_grad(self.loss, argnums=(0, 3), has_aux=True)
+    def _run(self):
+        def loss(params, x, weights, indices):
+            self.traces += 1
+            return self.loss(params, None, Architecture(weights, indices, self.space), x)
+
+        argnums = (*range(self.differentiated), 2)
+        grad = jax.value_and_grad(loss, argnums, has_aux=True)
         return jax.jit(lambda *args: _reorder(grad(*args)))
 
     @functools.cached_property
-    def logits(self):
-        return jax.jit(lambda g: self.loss(self.params, None, self.hard(g), self.x)[1])
+    def infer(self):
+        """Map parameters, statistics, an architecture and inputs to logits."""
+        return jax.jit(lambda *args: self.loss(*args)[1])
 
     @functools.cached_property
     def calibrate(self):
         return jax.jit(self.supernet.calibrate)
 
-    def run_subnet(self, genotype, stats, inference):
+    @functools.cached_property
+    def activity(self):
+        return jax.jit(self.supernet.activity)
+
+    @functools.cached_property
+    def random_stats(self):
+        """Statistics that differ everywhere, in float32's numbers."""
+        shapes = jax.eval_shape(
+            self.supernet.calibrate, self.params, self.random_soft(0), self.batches
+        )
+        rng = np.random.default_rng(4)
+
+        def positive(leaf):
+            return jnp.asarray(np.float32(rng.uniform(0.5, 1.5, leaf.shape)), leaf.dtype)
+
+        return jax.tree.map(positive, shapes)
+
+    def run_subnet(self, genotype):
         """Give what `run` gives, by the extracted network."""
-        abstract = nnx.eval_shape(lambda: self.supernet.subnet(genotype))
-        abstract.eval() if inference else abstract.train()
-        graphdef, state = nnx.split(abstract)
+        logits = self._subnet(genotype, None)
 
         def loss(params, x):
-            # Flax lets a variable be written only in the trace that made it.
-            module = nnx.merge(graphdef, jax.tree.map(lambda leaf: leaf, state))
-            load_weights(module, self.supernet.extract(params, stats, genotype))
-            logits = module(x)
-            return jnp.sum(self.cotangent * logits), logits
+            found = logits(params, x)
+            return jnp.sum(self.cotangent * found), found
 
-        grad = jax.value_and_grad(loss, argnums=(0, 1), has_aux=True)
+        argnums = (0, 1)[: self.differentiated]
+        grad = jax.value_and_grad(loss, argnums, has_aux=True)
         # Flax's own norms raise float64 by float32, which strict promotion refuses.
         with jax.numpy_dtype_promotion("standard"):
             return _reorder(grad(self.params, self.x))
+
+    def infer_subnet(self, genotype, stats):
+        """Give the logits of the extracted network in inference."""
+        with jax.numpy_dtype_promotion("standard"):
+            return self._subnet(genotype, stats)(self.params, self.x)
+
+    def _subnet(self, genotype, stats):
+        abstract = nnx.eval_shape(lambda: self.supernet.subnet(genotype))
+        abstract.eval() if stats else abstract.train()
+        graphdef, state = nnx.split(abstract)
+
+        def logits(params, x):
+            # Flax lets a variable be written only in the trace that made it.
+            module = nnx.merge(graphdef, jax.tree.map(lambda leaf: leaf, state))
+            load_weights(module, self.supernet.extract(params, stats, genotype))
+            return module(x)
+
+        return logits
+
+
+@functools.cache
+def _drawn(supernet):
+    return jax.tree.map(np.asarray, supernet.init(jax.random.key(0)))
 
 
 def _reorder(result):
@@ -141,50 +209,55 @@ def random_genotypes(space, num, seed=2):
 
 
 # ------------------------------------------------------------------------ invariants
-def check_equals_subnet(case, genotype, modes=(True, False)):
+def check_equals_subnet(case, genotype):
     """Values and gradients of the supernet are those of the extracted network.
 
-    Args:
-      case: the case.
-      genotype: of the extracted network.
-      modes: whether in inference, by calibrated statistics, or by the batch's own.
+    Norms use the statistics of the batch.
     """
     arch = case.hard(genotype)
-    stats = case.calibrate(case.params, arch, case.batches)
-    for inference in modes if stats else (True,):
-        given = stats if inference else None
-        found = case.run(case.params, given, arch, case.x)
-        expected = case.run_subnet(genotype, stats, inference)
-        what = f"{genotype} {'inference' if inference else 'batch statistics'} "
-        logits = case.tolerance if inference else case.loose
-        assert_close(found[0], expected[0], logits, what + "logits")
-        assert_close(found[1], expected[1], case.loose, what + "dparams")
-        assert_close(found[2], expected[2], case.loose, what + "dx")
-        check_inactive_gradient_is_zero(case, arch, found[1])
+    found, expected = case.run(arch), case.run_subnet(genotype)
+    assert_close(found[0], expected[0], case.loose, f"{genotype} logits")
+    for name, a, b in zip(GRADIENTS, found[1:], expected[1:], strict=False):
+        assert_close(a, b, case.loose, f"{genotype} {name}")
+    check_inactive_gradient_is_zero(case, arch, found[1])
 
 
-def check_logits_equal_subnet(case, genotype):
-    """As `check_equals_subnet` of inference, without gradients."""
+def check_inference_equals_subnet(case, genotype, stats):
+    """In inference, by given statistics, the logits are the extracted network's."""
+    found = case.infer(case.params, stats, case.hard(genotype), case.x)
+    expected = case.infer_subnet(genotype, stats)
+    assert_close(found, expected, case.tolerance, f"{genotype} logits")
+
+
+def check_calibration(case, genotype):
+    """Statistics are the mean of the batches', and one batch's own change nothing."""
     arch = case.hard(genotype)
-    stats = case.calibrate(case.params, arch, case.batches)
-    found = jax.jit(case.supernet.apply)(case.params, stats, arch, case.x).logits
-    module = case.supernet.subnet(genotype)
-    load_weights(module, case.supernet.extract(case.params, stats, genotype))
-    module.eval()
-    assert_close(found, module(case.x), case.tolerance, f"{genotype} logits")
+    each = [case.calibrate(case.params, arch, x[None]) for x in case.batches]
+    mean = jax.tree.map(lambda a, b: (a + b) / 2, *each)
+    both = case.calibrate(case.params, arch, case.batches)
+    assert_close(both, mean, case.tolerance, f"{genotype} statistics")
+    given = case.infer(case.params, each[0], arch, case.x)
+    assert_close(given, case.run(arch)[0], case.loose, f"{genotype} logits")
+
+
+def check_float32(case, exact, arch):
+    """What float32 computes is what float64 does, to what norms leave of it."""
+    for what, a, b in zip(
+        ("logits", *GRADIENTS), case.run(arch), exact.run(arch), strict=False
+    ):
+        assert_close(a, b, FLOAT32_THROUGH_NORMS, what)
 
 
 def check_inactive_gradient_is_zero(case, arch, gradients):
-    activity = flatten(case.supernet.activity(arch))
+    activity = flatten(case.activity(arch))
     for path, gradient in flatten(gradients).items():
         inactive = np.broadcast_to(np.asarray(activity[path]) == 0, gradient.shape)
         assert not np.asarray(gradient)[inactive].any(), f"{path} moves, inactive"
 
 
 def check_hard_is_one_hot_soft(case, genotype):
-    hard = case.run(case.params, None, case.hard(genotype), case.x)
-    soft = case.run(case.params, None, case.one_hot(genotype), case.x)
-    for what, a, b in zip(("logits", "dparams", "dx"), hard, soft, strict=True):
+    hard, soft = case.run(case.hard(genotype)), case.run(case.one_hot(genotype))
+    for what, a, b in zip(("logits", *GRADIENTS), hard, soft, strict=False):
         assert_close(a, b, case.loose, f"{genotype} {what}")
 
 
@@ -196,18 +269,12 @@ def check_gradients_of_weights(case, genotypes, inert=()):
       genotypes: in which, together, every option is live.
       inert: options that give zero whatever the input, so that weights do not matter.
     """
-
-    def loss(weights, indices):
-        arch = Architecture(weights, indices, case.space)
-        return case.loss(case.params, None, arch, case.x)[0]
-
-    grad = jax.jit(jax.grad(loss))
     reached = np.zeros(case.space.valid.shape, bool)
     for genotype in genotypes:
         arch = case.hard(genotype)
         chosen = np.asarray(arch.weights, bool)
-        hard = np.asarray(grad(arch.weights, arch.indices))
-        soft = np.asarray(grad(arch.weights, None))
+        hard = np.asarray(case.run_weights(arch)[-1])
+        soft = np.asarray(case.run_weights(case.one_hot(genotype))[-1])
         assert not hard[~chosen].any(), f"{genotype}: a weight not chosen has gradient"
         # The weights, and so their gradients, are float32.
         assert_close(hard[chosen], soft[chosen], 1e-4, f"{genotype} d/dweights")
@@ -231,9 +298,9 @@ def check_every_decision_matters(case, genotypes, signature=tuple):
     outputs = {}
     for genotype in np.unique(genotypes, axis=0):
         key = signature(int(i) for i in genotype)
-        logits = np.asarray(case.logits(genotype)).ravel()
+        logits = np.asarray(case.run(case.hard(genotype))[0]).ravel()
         if key in outputs:
-            assert_close(logits, outputs[key], case.tolerance, f"{genotype} again ")
+            assert_close(logits, outputs[key], case.loose, f"{genotype} again ")
         outputs[key] = logits
     rows = np.stack(list(outputs.values()))
     gaps = np.abs(rows[:, None] - rows[None]).max(-1) + np.eye(len(rows))
@@ -262,12 +329,12 @@ def program_macs(supernet, genotype):
     with jax.enable_x64(False):
         abstract = nnx.eval_shape(lambda: supernet.subnet(genotype))
         graphdef, state = nnx.split(abstract)
-        one = jax.ShapeDtypeStruct((1, *supernet.input_shape), jnp.float32)
+        one = jax.ShapeDtypeStruct((1, *supernet.input_shape), supernet.input_dtype)
         return count_macs(lambda s, x: nnx.merge(graphdef, s)(x), state, one)
 
 
 def active_entries(case, arch):
-    activity = flatten(case.supernet.activity(arch))
+    activity = flatten(case.activity(arch))
     params = flatten(case.params)
     assert activity.keys() == params.keys()
     total = 0.0
