@@ -149,11 +149,6 @@ class WeightedSupernet(Supernet):
 
     @property
     def input_dtype(self) -> str:  # type: ignore[override]
-        """What the base takes."""
-        return self.base.input_dtype
-
-    @property
-    def input_dtype(self) -> str:  # type: ignore[override]
         """The type of the base's input."""
         return self.base.input_dtype
 
