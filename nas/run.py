@@ -97,7 +97,7 @@ class Run:
     # ------------------------------------------------------------------- parts
     @functools.cached_property
     def dataset(self) -> Dataset:
-        """All images, as loaded."""
+        """All examples, as loaded."""
         dataset = self.experiment.data.load()
         for note in dataset.notes:
             self.notify(note)
@@ -105,19 +105,21 @@ class Run:
 
     @functools.cached_property
     def splits(self) -> Splits:
-        """The three splits: weights, search and report never share an image."""
+        """The three splits: weights, search and report never share an example."""
         return split_dataset(self.dataset, self.experiment.seed)
 
     @functools.cached_property
     def preprocessing(self) -> Preprocessing:
-        """From pixels to the network's input, by the weights split's statistics."""
-        return Preprocessing.fit(self.splits.weights.inputs)
+        """From raw inputs to the network's, by the weights split's statistics."""
+        return self.dataset.kind.fit(self.splits.weights.inputs)
 
     @functools.cached_property
     def supernet(self) -> Supernet:
         """The supernet, fitted to the data."""
+        supernet = self.experiment.supernet
+        self.dataset.check_network(supernet.input_dtype, type(supernet).__name__)
         try:
-            fitted = self.experiment.supernet.with_data(
+            fitted = supernet.with_data(
                 self.dataset.input_shape, self.dataset.num_classes
             )
             return fitted.with_precision(self.experiment.precision)
@@ -196,6 +198,7 @@ class Run:
             to_json(self.experiment)
             | {
                 "space_hash": self.supernet.space.hash,
+                "inputs": self.dataset.kind.to_json(),
                 "input_shape": list(self.dataset.input_shape),
                 "num_classes": self.dataset.num_classes,
                 "split_sizes": {
@@ -214,6 +217,8 @@ class Run:
         """Find out now, not after hours of training, what does not fit."""
         from nas.stages.search import make_loop
 
+        augment = self.experiment.training.augment
+        self.dataset.kind.refuse_augmentation(augment.augments)
         _ = self.allowed, self.mesh, self.train_step
         check_steps(self.experiment.partition, self.experiment.training.steps)
         self.experiment.optimizer.rate(self.experiment.training.steps)

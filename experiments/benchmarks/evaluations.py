@@ -146,7 +146,7 @@ def network_program(run: Run, params: Any, genotype: np.ndarray) -> Any:
 
         return jax.lax.scan(add, jnp.float32(0), batches)[0]
 
-    calibration = run.evaluator.calibration_images
+    calibration = run.evaluator.calibration_inputs
 
     def program() -> float:
         total = evaluate(weights, split.inputs, split.labels, batches, calibration)

@@ -1,7 +1,7 @@
 """What a data set is, where one comes from, and its three splits.
 
-Letters in shapes: N images, H height, W width, C colour channels. Images stay `uint8`
-until they are on the device, which is four times smaller than `float32`.
+Letters in shapes: N examples, H height, W width, C colour channels, T tokens. Images
+stay `uint8` until they are on the device, which is four times smaller than `float32`.
 """
 
 import abc
@@ -11,6 +11,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
+from nas.data.kinds import Images, Kind
 from nas.errors import UserError
 
 # From here on a class is rare enough beside another to distort the error.
@@ -19,16 +20,20 @@ _IMBALANCE_RATIO = 1.5
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
-    """Labelled images in memory, checked when built.
+    """Labelled examples in memory, checked when built.
 
     Attributes:
-      images: uint8 [N, H, W, C], the training images.
-      labels: int32 [N], each an index into `class_names`.
+      inputs: of the training examples: images uint8 [N, H, W, C], or tokens int32
+        [N, T].
+      labels: int32 [N], or int32 [N, T] for tokens; each an index into `class_names`.
       class_names: what each label means.
-      source: where the images come from; error messages begin with it.
-      test_images: uint8 [N_test, H, W, C], the official test set where there is one.
-      test_labels: int32 [N_test].
+      source: where the examples come from; error messages begin with it.
+      test_inputs: of the official test set where there is one.
+      test_labels: of the same.
       notes: what the user should know about these data, a sentence each.
+      kind: what the examples are.
+      ordered: whether neighbours are alike and share what they are made of, as the
+        windows of a text do. Splits are then runs of neighbours, one example apart.
 
     Raises:
       UserError: if a type, a shape or a label is wrong.
@@ -41,23 +46,26 @@ class Dataset:
     test_inputs: np.ndarray | None = None
     test_labels: np.ndarray | None = None
     notes: tuple[str, ...] = ()
+    kind: Kind = dataclasses.field(default_factory=Images)
+    ordered: bool = False
 
     def __post_init__(self) -> None:
         """Check everything that the rest of the program relies on."""
         _check_class_names(self.class_names, self.source)
         self._check_examples("training", self.inputs, self.labels)
+        examples = self.kind.words.examples
         if (self.test_inputs is None) != (self.test_labels is None):
             raise UserError(
-                f"{self.source}: a test set needs both images and labels, found only "
-                f"{'labels' if self.test_inputs is None else 'images'}. "
+                f"{self.source}: a test set needs both {examples} and labels, found "
+                f"only {'labels' if self.test_inputs is None else examples}. "
                 "Give both or neither."
             )
         if self.test_inputs is not None and self.test_labels is not None:
             self._check_examples("test", self.test_inputs, self.test_labels)
             if self.test_inputs.shape[1:] != self.inputs.shape[1:]:
                 raise UserError(
-                    f"{self.source}: test images are {_size(self.test_inputs)} but "
-                    f"training images are {_size(self.inputs)}. Make them one size."
+                    f"{self.source}: test {examples} are {_size(self.test_inputs)} but "
+                    f"training {examples} are {_size(self.inputs)}. Make them one size."
                 )
 
     @property
@@ -66,28 +74,38 @@ class Dataset:
         return len(self.class_names)
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """Height and width in pixels, and the number of channels."""
-        height, width, channels = self.inputs.shape[1:]
-        return height, width, channels
+    def input_shape(self) -> tuple[int, ...]:
+        """Of one example: height, width and channels, or the number of tokens."""
+        return self.inputs.shape[1:]
 
-    def _check_examples(self, part: str, images: np.ndarray, labels: np.ndarray):
+    def check_network(self, input_dtype: str, name: str) -> None:
+        """Refuse a network that takes examples of another kind.
+
+        Args:
+          input_dtype: of what the network takes.
+          name: of the network, for the message.
+
+        Raises:
+          UserError: it does.
+        """
+        if input_dtype != self.kind.INPUT_DTYPE:
+            kinds = {"float32": "images", "int32": "tokens of a text"}
+            raise UserError(
+                f"{self.source}: these data are {kinds[self.kind.INPUT_DTYPE]}, but "
+                f"{name} takes {kinds.get(input_dtype, input_dtype)}. Give other data "
+                "(--data), or run an experiment whose network takes these."
+            )
+
+    def _check_examples(self, part: str, inputs: np.ndarray, labels: np.ndarray):
         where = f"{self.source}: {part}"
-        if images.dtype != np.uint8 or images.ndim != 4 or 0 in images.shape:
+        self.kind.check_inputs(where, inputs, labels)
+        wrong = np.argwhere((labels < 0) | (labels >= self.num_classes))
+        if len(wrong):
+            at = tuple(wrong[0])
+            index = ", ".join(str(int(i)) for i in at)
             raise UserError(
-                f"{where} images must be uint8 [N, H, W, C] and not empty, found "
-                f"{images.dtype} {list(images.shape)}."
-            )
-        if labels.dtype != np.int32 or labels.shape != images.shape[:1]:
-            raise UserError(
-                f"{where} labels must be int32 [{len(images)}], one for each image, "
-                f"found {labels.dtype} {list(labels.shape)}."
-            )
-        wrong = np.flatnonzero((labels < 0) | (labels >= self.num_classes))
-        if wrong.size:
-            raise UserError(
-                f"{where} label {labels[wrong[0]]} at index {wrong[0]} is out of range "
-                f"({wrong.size} of {len(labels)} labels are): {self.num_classes} "
+                f"{where} label {labels[at]} at index {index} is out of range "
+                f"({len(wrong)} of {labels.size} labels are): {self.num_classes} "
                 f"classes have labels 0 to {self.num_classes - 1}. Correct the labels."
             )
 
@@ -170,7 +188,7 @@ class DataSource(abc.ABC):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Split:
-    """The examples of one split: images uint8 [N, H, W, C] and labels int32 [N]."""
+    """The examples of one split: inputs and labels as in `Dataset`."""
 
     inputs: np.ndarray
     labels: np.ndarray
@@ -202,7 +220,6 @@ class Splits:
         return len(self.class_names)
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
-        """Height and width in pixels, and the number of channels."""
-        height, width, channels = self.weights.inputs.shape[1:]
-        return height, width, channels
+    def input_shape(self) -> tuple[int, ...]:
+        """Of one example, as in `Dataset`."""
+        return self.weights.inputs.shape[1:]

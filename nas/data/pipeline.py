@@ -1,23 +1,18 @@
-"""From uint8 images on the device to what a network is trained on.
+"""How examples on the device become batches: random crops, order, evaluation.
 
 Everything here is a pure function and can be traced: the same code runs eagerly, under
-`jit`, and inside an exported program. Letters in shapes: B batch, N images of a split,
-H height, W width, C channels.
+`jit`, and inside an exported program. Letters in shapes: B batch, N examples of a
+split, H height, W width, C channels.
 """
 
 import dataclasses
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any, Self, TypedDict
+from typing import TypedDict
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from nas.errors import UserError
-
-_MAX_PIXEL = 255
-_CHUNK = 1024
 
 
 class OrderState(TypedDict):
@@ -30,79 +25,6 @@ class OrderState(TypedDict):
 
     order: jax.Array
     position: jax.Array
-
-
-@dataclasses.dataclass(frozen=True)
-class Preprocessing:
-    """Per-channel normalisation, which a trained network carries with it.
-
-    Attributes:
-      mean: mean of each channel, of pixels scaled to 0..1.
-      std: standard deviation of each channel, same scale; above 0.
-    """
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    def __post_init__(self) -> None:
-        """Check that there is one sane pair for each channel."""
-        numbers = (*self.mean, *self.std)
-        if not self.mean or len(self.mean) != len(self.std):
-            raise UserError(
-                "Preprocessing needs one mean and one std for each channel, found "
-                f"{len(self.mean)} and {len(self.std)}."
-            )
-        if not all(math.isfinite(number) for number in numbers) or min(self.std) <= 0:
-            raise UserError(
-                "Preprocessing needs finite means and positive stds, found mean "
-                f"{self.mean} and std {self.std}."
-            )
-
-    @classmethod
-    def fit(cls, images: np.ndarray) -> Self:
-        """Measure mean and standard deviation; give it the weights split only.
-
-        Args:
-          images: uint8 [N, H, W, C].
-        """
-        # Counts of the 256 values are exact, and need no float copy of the images.
-        counts = np.zeros((images.shape[-1], _MAX_PIXEL + 1), np.int64)  # [C, 256]
-        for start in range(0, len(images), _CHUNK):
-            chunk = images[start : start + _CHUNK]
-            for channel, row in enumerate(counts):
-                row += np.bincount(chunk[..., channel].ravel(), minlength=len(row))
-        values = np.arange(_MAX_PIXEL + 1) / _MAX_PIXEL
-        shares = counts / counts.sum(axis=1, keepdims=True)
-        mean = shares @ values  # [C]
-        variance = (shares * np.square(values - mean[:, np.newaxis])).sum(axis=1)
-        # A constant channel says nothing; 1 keeps it finite, and at zero.
-        std = np.where(counts.max(axis=1) == counts.sum(axis=1), 1, np.sqrt(variance))
-        return cls(tuple(mean.tolist()), tuple(std.tolist()))
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Self:
-        """Read what `to_json` wrote."""
-        return cls(tuple(content["mean"]), tuple(content["std"]))
-
-    def to_json(self) -> dict[str, list[float]]:
-        """Write as JSON values; reading them back gives an equal object."""
-        return {"mean": list(self.mean), "std": list(self.std)}
-
-    def __call__(self, images: jax.Array) -> jax.Array:
-        """Normalise images.
-
-        Args:
-          images: uint8 [.., H, W, C].
-
-        Returns:
-          float32 [.., H, W, C]: zero mean, unit variance over the fitted images.
-        """
-        _check_images(images, len(self.mean))
-        shape = (1,) * (images.ndim - 1) + (-1,)
-        std = np.asarray(self.std, np.float64)
-        scale = (1 / (_MAX_PIXEL * std)).astype(np.float32).reshape(shape)
-        offset = (-np.asarray(self.mean) / std).astype(np.float32).reshape(shape)
-        return images.astype(jnp.float32) * scale + offset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,17 +44,24 @@ class Augment:
                 f"crop_padding must be 0 or more pixels, found {self.crop_padding}."
             )
 
+    @property
+    def augments(self) -> bool:
+        """Whether anything is changed at all."""
+        return bool(self.crop_padding or self.flip)
+
     def __call__(self, key: jax.Array, images: jax.Array) -> jax.Array:
         """Augment each image by its own draw.
 
         Args:
           key: decides everything.
-          images: uint8 [B, H, W, C].
+          images: uint8 [B, H, W, C]; if nothing is to be changed, any inputs.
 
         Returns:
-          uint8 [B, H, W, C].
+          What is like `images`.
         """
-        _check_images(images, images.shape[-1])
+        if not self.augments:
+            return images
+        _check_images(images)
         crop_key, flip_key = jax.random.split(key)
         if self.crop_padding:
             num_corners = 2 * self.crop_padding + 1
@@ -172,7 +101,7 @@ class BatchOrder:
         if not 1 <= self.batch_size <= self.num_examples:
             raise UserError(
                 f"The batch size must be from 1 to {self.num_examples}, the number of "
-                f"images to train on, found {self.batch_size}."
+                f"examples to train on, found {self.batch_size}."
             )
 
     @property
@@ -242,10 +171,9 @@ def evaluation_batches(
     return (slots % num_examples).reshape(shape), weights.reshape(shape)
 
 
-def _check_images(images: jax.Array, num_channels: int) -> None:
-    shape: Sequence[int] = images.shape
-    if images.dtype != jnp.uint8 or len(shape) < 3 or shape[-1] != num_channels:
+def _check_images(images: jax.Array) -> None:
+    if images.dtype != jnp.uint8 or images.ndim != 4:
         raise ValueError(
-            f"Images must be uint8 [.., H, W, {num_channels}], found {images.dtype} "
-            f"{list(shape)}."
+            f"Images must be uint8 [B, H, W, C], found {images.dtype} "
+            f"{list(images.shape)}."
         )

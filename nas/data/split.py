@@ -1,4 +1,4 @@
-"""The seeded, stratified split into weights, search and report."""
+"""The seeded split into weights, search and report: stratified, or of runs."""
 
 from collections.abc import Sequence
 
@@ -18,8 +18,10 @@ def split_dataset(
 
     With an official test set, that is the report split and the training images are
     divided between the other two; otherwise all three come from the training images.
-    Each class is divided in the same proportions, and each split is shuffled, so that
-    its first images are a fair sample of it.
+    Each class is divided in the same proportions. Where neighbours are alike
+    (`ordered`), each split is a run of neighbours instead, and one example is left out
+    between two splits. Each split is shuffled, so that its first examples are a fair
+    sample of it.
 
     Args:
       dataset: what to split.
@@ -31,29 +33,73 @@ def split_dataset(
       The three splits.
 
     Raises:
-      UserError: if a class has too few images to occur in each split, or a fraction
+      UserError: if a class has too few examples to occur in each split, or a fraction
         leaves nothing to train on.
     """
+    divide = _runs if dataset.ordered else _strata
     if dataset.test_inputs is None or dataset.test_labels is None:
         fractions = (1 - search_fraction - report_fraction, search_fraction)
-        weights, search, report = stratified_indices(
-            dataset.labels, (*fractions, report_fraction), seed, dataset.class_names
-        )
+        weights, search, report = divide(dataset, (*fractions, report_fraction), seed)
         last = _take(dataset.inputs, dataset.labels, report)
     else:
-        _check_test_classes(dataset.test_labels, dataset.class_names, dataset.source)
-        weights, search = stratified_indices(
-            dataset.labels,
-            (1 - search_fraction, search_fraction),
-            seed,
-            dataset.class_names,
-        )
+        if not dataset.ordered:
+            _check_test_classes(
+                dataset.test_labels, dataset.class_names, dataset.source
+            )
+        weights, search = divide(dataset, (1 - search_fraction, search_fraction), seed)
         last = Split(dataset.test_inputs, dataset.test_labels)
     return Splits(
         weights=_take(dataset.inputs, dataset.labels, weights),
         search=_take(dataset.inputs, dataset.labels, search),
         report=last,
         class_names=dataset.class_names,
+    )
+
+
+def _strata(
+    dataset: Dataset, fractions: Sequence[float], seed: int
+) -> tuple[np.ndarray, ...]:
+    return stratified_indices(dataset.labels, fractions, seed, dataset.class_names)
+
+
+def _runs(
+    dataset: Dataset, fractions: Sequence[float], seed: int
+) -> tuple[np.ndarray, ...]:
+    try:
+        return run_indices(len(dataset.inputs), fractions, seed)
+    except UserError as error:
+        raise UserError(f"{dataset.source}: {error}") from error
+
+
+def run_indices(
+    num: int, fractions: Sequence[float], seed: int
+) -> tuple[np.ndarray, ...]:
+    """Divide ordered examples into runs of neighbours, one example apart.
+
+    Args:
+      num: N, the number of examples.
+      fractions: share of each part; positive, and their sum is 1.
+      seed: not negative; decides the order within the parts only.
+
+    Returns:
+      For each fraction int64 [N_part], shuffled. In order, the parts cover all indices
+      but the one before each part that is not the first.
+
+    Raises:
+      UserError: if there are too few examples, or a fraction or the seed is impossible.
+    """
+    _check_request(fractions, seed)
+    borders = len(fractions) - 1
+    if num < len(fractions) + borders:
+        raise UserError(
+            f"{num} examples are too few for {len(fractions)} splits that lie one "
+            f"example apart; at least {len(fractions) + borders} are needed."
+        )
+    counts = _apportion(num - borders, fractions)
+    starts = np.cumsum([0, *(counts[:-1] + 1)])
+    return tuple(
+        start + _permutation(int(count), seed)
+        for start, count in zip(starts, counts, strict=True)
     )
 
 
@@ -114,8 +160,8 @@ def _apportion(num: int, fractions: Sequence[float]) -> np.ndarray:
     return counts
 
 
-def _take(images: np.ndarray, labels: np.ndarray, indices: np.ndarray) -> Split:
-    return Split(images[indices], labels[indices])
+def _take(inputs: np.ndarray, labels: np.ndarray, indices: np.ndarray) -> Split:
+    return Split(inputs[indices], labels[indices])
 
 
 def _check_request(fractions: Sequence[float], seed: int) -> None:

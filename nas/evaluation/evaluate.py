@@ -17,6 +17,7 @@ from jax.sharding import Mesh
 
 from nas.data import Preprocessing, Split, evaluation_batches
 from nas.errors import UserError
+from nas.losses import mean_over_places
 from nas.partition import assign
 from nas.runtime.mesh import batch_sharding, host
 from search_spaces import Architecture
@@ -31,16 +32,16 @@ class Evaluation:
     """How architectures are measured."""
 
     batch_size: int = 256
-    """Images in a batch."""
+    """Examples in a batch."""
 
     statistics: str = "calibrate"
-    """Of batch normalisation: calibrate on images of the weights split, or batch."""
+    """Of batch normalisation: calibrate on examples of the weights split, or batch."""
 
     calibration_batches: int = 4
     """Batches of the weights split that calibration averages over."""
 
     calibration_batch_size: int = 128
-    """Images in each of them."""
+    """Examples in each of them."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
@@ -64,7 +65,7 @@ class Evaluator:
     Attributes:
       supernet: whose architectures.
       settings: how.
-      preprocessing: from pixels to the network's input.
+      preprocessing: from raw inputs to the network's.
       calibration: the weights split.
       mesh: the devices.
     """
@@ -81,12 +82,12 @@ class Evaluator:
         object.__setattr__(self, "_stats", jax.jit(self._calibrate))
 
     @property
-    def calibration_images(self) -> np.ndarray:
-        """`uint8[N, B, H, W, C]`, the first images of the weights split."""
+    def calibration_inputs(self) -> np.ndarray:
+        """`[N, B, *shape]`, the first raw inputs of the weights split."""
         size = min(self.settings.calibration_batch_size, len(self.calibration))
         num = min(self.settings.calibration_batches, len(self.calibration) // size)
-        images = self.calibration.inputs[: num * size]
-        return images.reshape(num, size, *images.shape[1:])
+        inputs = self.calibration.inputs[: num * size]
+        return inputs.reshape(num, size, *inputs.shape[1:])
 
     def evaluate(
         self, params: Any, allowed: jax.Array, genotypes: np.ndarray, split: Split
@@ -100,13 +101,14 @@ class Evaluator:
           split: what to measure on.
 
         Returns:
-          `float64[P]` for each of `nll` (mean, in nats), `error` (a fraction), `macs`,
-          `params` and `bytes`.
+          `float64[P]` for each of `nll` (mean over labels, in nats), `error` (the
+          fraction of labels that were not answered), `error_variance` (of the error of
+          an example, over examples), `macs`, `params` and `bytes`.
         """
         size = -(-self.settings.batch_size // self.mesh.shape["data"])
         size *= self.mesh.shape["data"]
         indices, weights = evaluation_batches(len(split), size)
-        calibration = self.calibration_images
+        calibration = self.calibration_inputs
         sums = [
             self._one(
                 params,
@@ -120,9 +122,11 @@ class Evaluator:
             )
             for genotype in np.asarray(genotypes, np.int32)
         ]
-        values = np.asarray(host(sums), np.float64).reshape(-1, 2) / len(split)
+        values = np.asarray(host(sums), np.float64).reshape(-1, 3) / len(split)
+        nll, error, square = values.T
         costs = self.supernet.costs(genotypes)
-        measured = {"nll": values[:, 0], "error": values[:, 1]}
+        measured = {"nll": nll, "error": error}
+        measured["error_variance"] = np.maximum(square - error**2, 0)
         return measured | {name: v.astype(np.float64) for name, v in costs.items()}
 
     def statistics(self, params: Any, allowed: jax.Array, genotype: np.ndarray) -> Any:
@@ -137,13 +141,13 @@ class Evaluator:
           A tree of statistics; empty if the network has none.
         """
         genotype = np.asarray(genotype, np.int32)
-        return self._stats(params, allowed, genotype, self.calibration_images)
+        return self._stats(params, allowed, genotype, self.calibration_inputs)
 
     def _calibrate(
-        self, params: Any, allowed: jax.Array, genotype: jax.Array, images: jax.Array
+        self, params: Any, allowed: jax.Array, genotype: jax.Array, inputs: jax.Array
     ) -> Any:
         own, arch = self._pick(params, allowed, genotype)
-        return self.supernet.calibrate(own, arch, self.preprocessing(images))
+        return self.supernet.calibrate(own, arch, self.preprocessing(inputs))
 
     def _pick(
         self, params: Any, allowed: jax.Array, genotype: jax.Array
@@ -161,8 +165,9 @@ def make_evaluate(evaluator: Evaluator) -> Callable[..., jax.Array]:
       evaluator: the settings.
 
     Returns:
-      `(params, allowed, genotype, images, labels, indices, weights, calibration) ->
-      float32[2]`: the sums over a split of the negative log-likelihood and of errors.
+      `(params, allowed, genotype, inputs, labels, indices, weights, calibration) ->
+      float32[3]`: the sums over a split of the negative log-likelihood of an example,
+      of its error, and of its error's square.
     """
     supernet, preprocessing = evaluator.supernet, evaluator.preprocessing
     sharding = batch_sharding(evaluator.mesh)
@@ -171,7 +176,7 @@ def make_evaluate(evaluator: Evaluator) -> Callable[..., jax.Array]:
         params: Any,
         allowed: jax.Array,
         genotype: jax.Array,
-        images: jax.Array,
+        inputs: jax.Array,
         labels: jax.Array,
         indices: jax.Array,
         weights: jax.Array,
@@ -184,14 +189,16 @@ def make_evaluate(evaluator: Evaluator) -> Callable[..., jax.Array]:
 
         def add(total: jax.Array, batch: Any) -> tuple[jax.Array, None]:
             index, weight = batch
-            x = jax.lax.with_sharding_constraint(images[index], sharding)
+            x = jax.lax.with_sharding_constraint(inputs[index], sharding)
             logits = supernet.apply(own, stats, arch, preprocessing(x)).logits
             truth = labels[index]
             nll = optax.softmax_cross_entropy_with_integer_labels(logits, truth)
             wrong = (logits.argmax(-1) != truth).astype(jnp.float32)
-            return total + jnp.stack([nll @ weight, wrong @ weight]), None
+            nll, wrong = mean_over_places(nll), mean_over_places(wrong)
+            sums = [nll @ weight, wrong @ weight, jnp.square(wrong) @ weight]
+            return total + jnp.stack(sums), None
 
-        zero = jnp.zeros(2, jnp.float32)
+        zero = jnp.zeros(3, jnp.float32)
         return jax.lax.scan(add, zero, (indices, weights))[0]
 
     return jax.jit(evaluate)

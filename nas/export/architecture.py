@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from nas.data.pipeline import Preprocessing
+from nas.data import Preprocessing, read_preprocessing
 from nas.errors import UserError
 from nas.export.parts import describe_supernet, rebuild_supernet
 from search_spaces import SearchSpace
@@ -39,8 +39,8 @@ class InputSpec:
     """What a program takes: one example, without the batch axis.
 
     Attributes:
-      kind: what the numbers are; this version knows `image`.
-      shape: of one example, `(H, W, C)` for images.
+      kind: what the numbers are: `image` or `tokens`.
+      shape: of one example, `(H, W, C)` for images and `(T,)` for tokens.
       dtype: such as `uint8`.
     """
 
@@ -70,12 +70,13 @@ class SubnetDescription:
         found, needed = len(self.class_names), self.supernet.num_classes
         if found != needed:
             raise UserError(f"Found {found} class names for {needed} classes.")
-        found, needed = len(self.preprocessing.mean), self.supernet.input_shape[-1]
-        if found != needed:
+        kind, needed = self.preprocessing.kind, self.supernet.input_dtype
+        if needed != kind.INPUT_DTYPE:
             raise UserError(
-                f"The preprocessing is for {found} channels, but the network takes "
-                f"images of {needed}."
+                f"The preprocessing is for {kind.words.examples}, which become "
+                f"{kind.INPUT_DTYPE}, but the network takes {needed}."
             )
+        self.preprocessing.check_shape(tuple(self.supernet.input_shape))
 
     @property
     def space(self) -> SearchSpace:
@@ -90,7 +91,8 @@ class SubnetDescription:
     @property
     def input(self) -> InputSpec:
         """What the programs take."""
-        return InputSpec("image", tuple(self.supernet.input_shape), "uint8")
+        kind = self.preprocessing.kind
+        return InputSpec(kind.NAME, tuple(self.supernet.input_shape), kind.RAW_DTYPE)
 
     def to_json(self) -> dict[str, Any]:
         """Write as the contents of `architecture.json`."""
@@ -164,7 +166,7 @@ def _describe(
     return SubnetDescription(
         supernet=rebuild_supernet(data["supernet"], space, supernets),
         genotype=space.canonical(space.validate(data["genotype"])),
-        preprocessing=Preprocessing.from_json(data["preprocessing"]),
+        preprocessing=read_preprocessing(data["input"]["kind"], data["preprocessing"]),
         class_names=tuple(data["class_names"]),
     )
 

@@ -11,14 +11,14 @@ from typing import Any, Protocol
 import jax
 import numpy as np
 
-from nas.data.pipeline import evaluation_batches
-from nas.evaluation.interval import wilson
+from nas.data import Kind, evaluation_batches
+from nas.evaluation.interval import error_interval
 
 CARD_SCHEMA = 1
 
 
-class LabelledImages(Protocol):
-    """Anything with `inputs`, uint8 [N, H, W, C], and `labels`, int32 [N]."""
+class Labelled(Protocol):
+    """Anything with raw `inputs`, [N, ..], and `labels`, int32 [N] or [N, T]."""
 
     @property
     def inputs(self) -> np.ndarray:
@@ -36,32 +36,46 @@ class Evaluation:
     """What a program answered on a split.
 
     Attributes:
-      num_images: N.
-      num_errors: how many of them it got wrong.
+      num_examples: N.
+      num_places: labels of one example: 1, or T tokens.
+      error: the fraction of labels that it got wrong.
+      error_variance: of the error of one example, over examples.
       nll: mean negative log-likelihood of the right class, in nats.
     """
 
-    num_images: int
-    num_errors: int
+    num_examples: int
+    num_places: int
+    error: float
+    error_variance: float
     nll: float
 
-    def to_json(self) -> dict[str, Any]:
-        """Write the error with Wilson's 95 % interval, as JSON values."""
-        return {
-            "error": self.num_errors / self.num_images,
-            "error_interval": list(wilson(self.num_errors, self.num_images)),
-            "nll": self.nll if math.isfinite(self.nll) else None,
-            "num_images": self.num_images,
-        }
+    def to_json(self, kind: Kind) -> dict[str, Any]:
+        """Write as JSON values, the error with its 95 % interval.
+
+        The interval is over examples (`error_interval`): the tokens of one window are
+        not independent.
+
+        Args:
+          kind: what the examples are.
+
+        Returns:
+          `error`, `error_interval`, `nll`, and on how much they were measured.
+        """
+        interval = error_interval(
+            self.error, self.error_variance, self.num_examples, self.num_places
+        )
+        nll = self.nll if math.isfinite(self.nll) else None
+        values = {"error": self.error, "error_interval": list(interval), "nll": nll}
+        return values | kind.measured(self.num_examples, self.num_places, nll)
 
 
 def evaluate_program(
-    program: Callable[..., Any], split: LabelledImages, batch_size: int
+    program: Callable[..., Any], split: Labelled, batch_size: int
 ) -> Evaluation:
     """Count what an exported program gets wrong.
 
     Args:
-      program: from uint8 [B, H, W, C] to logits [B, num_classes].
+      program: from raw inputs [B, ..] to logits, [B, num_classes] or [B, T, V].
       split: the inputs and their classes, each counted once.
       batch_size: B.
 
@@ -69,16 +83,23 @@ def evaluate_program(
       The counts.
     """
     indices, weights = evaluation_batches(len(split.labels), batch_size)
-    num_errors, nll = 0, 0.0
+    errors, nlls = [], []
     for rows, weight in zip(indices, weights, strict=True):
         logits = np.asarray(program(split.inputs[rows]), np.float64)
         labels, real = split.labels[rows], weight > 0
-        top = logits.max(-1)
-        log_sum = top + np.log(np.exp(logits - top[:, None]).sum(-1))
-        picked = np.take_along_axis(logits, labels[:, None], axis=-1)[:, 0]
-        num_errors += int((logits.argmax(-1) != labels)[real].sum())
-        nll += float((log_sum - picked)[real].sum())
-    return Evaluation(len(split.labels), num_errors, nll / len(split.labels))
+        top = logits.max(-1, keepdims=True)
+        log_sum = top[..., 0] + np.log(np.exp(logits - top).sum(-1))
+        picked = np.take_along_axis(logits, labels[..., None], axis=-1)[..., 0]
+        wrong = (logits.argmax(-1) != labels).astype(np.float64)
+        errors.append(wrong.reshape(len(rows), -1)[real])
+        nlls.append((log_sum - picked).reshape(len(rows), -1)[real])
+    error = np.concatenate(errors)  # [N, places]
+    return Evaluation(
+        *error.shape,
+        error=float(error.mean()),
+        error_variance=float(error.mean(1).var()),
+        nll=float(np.concatenate(nlls).mean()),
+    )
 
 
 def measure_latency(
@@ -130,7 +151,7 @@ def describe_machine() -> dict[str, Any]:
 def build_card(
     *,
     subnet_id: str,
-    evaluation: Evaluation | None,
+    evaluation: Mapping[str, Any] | None,
     cost: Mapping[str, int],
     file_bytes: Mapping[str, int],
     latency: Mapping[str, Any],
@@ -140,7 +161,7 @@ def build_card(
 
     Args:
       subnet_id: of the folder.
-      evaluation: on the report split, or None if there is none.
+      evaluation: `Evaluation.to_json` of the report split, or None.
       cost: `macs` (multiply-accumulates of one example), `params` and `bytes`.
       file_bytes: size of each exported file.
       latency: from `measure_latency`.
@@ -153,7 +174,7 @@ def build_card(
       ValueError: `extra` has a key that is measured here.
     """
     card: dict[str, Any] = {"schema": CARD_SCHEMA, "id": subnet_id}
-    card |= evaluation.to_json() if evaluation else {}
+    card |= evaluation or {}
     card |= {name: int(value) for name, value in cost.items()}
     card |= {"file_bytes": dict(file_bytes), "latency": dict(latency)}
     repeated = sorted(card.keys() & extra.keys())

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nas.data.pipeline import Preprocessing
+from nas.data import Preprocessing
 from nas.errors import UserError
 from nas.export.architecture import ARCHITECTURE, SubnetDescription, read_description
 from nas.export.programs import make_program
@@ -33,8 +33,8 @@ class LoadedSubnet:
       >>> subnet(images_uint8).argmax(-1)  # doctest: +SKIP
 
     Attributes:
-      module: the NNX module in inference mode: from normalised `float32[B, H, W, C]`
-        images to logits.
+      module: the NNX module in inference mode: from preprocessed inputs (normalised
+        `float32[B, H, W, C]` images, or `int32[B, T]` tokens) to logits.
       description: the supernet and the genotype.
     """
 
@@ -43,7 +43,7 @@ class LoadedSubnet:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """From uint8 images to the module's input."""
+        """From raw inputs to the module's."""
         return self.description.preprocessing
 
     @property
@@ -61,9 +61,16 @@ class LoadedSubnet:
         """The architecture by name, `{decision: option}`."""
         return self.description.space.decode(self.genotype)
 
-    def __call__(self, images: jax.Array | np.ndarray) -> jax.Array:
-        """Map `uint8[B, H, W, C]` images to `float32[B, num_classes]` logits."""
-        return self._program(jnp.asarray(images))
+    def __call__(self, inputs: jax.Array | np.ndarray) -> jax.Array:
+        """Map raw inputs to logits.
+
+        Args:
+          inputs: `uint8[B, H, W, C]` images, or `int32[B, T]` tokens.
+
+        Returns:
+          `float32[B, num_classes]`, or `float32[B, T, V]`.
+        """
+        return self._program(jnp.asarray(inputs))
 
     @functools.cached_property
     def _program(self) -> Any:

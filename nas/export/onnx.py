@@ -21,8 +21,10 @@ from typing import Any
 
 import numpy as np
 
+from nas.data import read_preprocessing
 from nas.errors import UserError
 from nas.export import onnx_convert
+from nas.export.architecture import ARCHITECTURE
 from nas.export.errors import ExportError
 from nas.export.load import PARITY, find_subnet, sha256
 from nas.export.parity import compare, require_parity
@@ -40,7 +42,7 @@ REQUIREMENTS = (
     "pillow>=13.0",
     "safetensors>=0.8",
 )
-_NUM_IMAGES = 16
+_NUM_SAMPLES = 16
 _COMPLETE = ".complete"
 
 
@@ -51,8 +53,9 @@ def convert_to_onnx(path: str | os.PathLike[str]) -> Path:
       path: a folder `subnets/<id>`.
 
     Returns:
-      The model: from `images`, uint8 [b, H, W, C], to `logits`, float32. Where any
-      batch size cannot be had, b is 1; `parity.json` says so under `onnx`.
+      The model: from `images`, uint8 [b, H, W, C], or `tokens`, int32 [b, T], to
+      `logits`, float32. Where any batch size cannot be had, b is 1; `parity.json` says
+      so under `onnx`.
 
     Raises:
       UserError: the folder is no subnet, or the environment cannot be made.
@@ -60,15 +63,12 @@ def convert_to_onnx(path: str | os.PathLike[str]) -> Path:
     """
     folder = find_subnet(path)
     parity = json.loads((folder / PARITY).read_text("utf-8"))
-    accepts = json.loads((folder / "architecture.json").read_text("utf-8"))["input"]
-    images = np.random.default_rng(0).integers(
-        0, 256, (_NUM_IMAGES, *accepts["shape"]), accepts["dtype"]
-    )
+    inputs = _samples(json.loads((folder / ARCHITECTURE).read_text("utf-8")))
     program = load_batched((folder / JAX_EXPORT).read_bytes())
-    reference = np.asarray(program(images))
+    reference = np.asarray(program(inputs))
     with tempfile.TemporaryDirectory() as name:
         output = Path(name)
-        facts = _convert(folder, images, output)
+        facts = _convert(folder, inputs, output)
         found = np.load(output / "logits.npy", allow_pickle=False)
         check = compare("onnx_vs_jax_export", found, reference)
         require_parity([check], parity["tolerance"], f"{folder}: {ONNX}")
@@ -131,12 +131,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _convert(folder: Path, images: np.ndarray, output: Path) -> dict[str, Any]:
+def _samples(description: dict[str, Any]) -> np.ndarray:
+    """Draw raw inputs at random."""
+    accepts = description["input"]
+    preprocessing = read_preprocessing(accepts["kind"], description["preprocessing"])
+    shape = (_NUM_SAMPLES, *accepts["shape"])
+    rng = np.random.default_rng(0)
+    return rng.integers(0, preprocessing.num_values, shape, accepts["dtype"])
+
+
+def _convert(folder: Path, inputs: np.ndarray, output: Path) -> dict[str, Any]:
     """Run the converter; it leaves the model and onnxruntime's logits in `output`."""
-    np.save(output / "images.npy", images, allow_pickle=False)
+    np.save(output / "inputs.npy", inputs, allow_pickle=False)
     script = Path(onnx_convert.__file__)
     command = [str(ensure_environment()), "-I", str(script), str(script.parents[2])]
-    command += [str(folder.resolve()), str(output / "images.npy"), str(output)]
+    command += [str(folder.resolve()), str(output / "inputs.npy"), str(output)]
     done = subprocess.run(
         command,
         env={**os.environ, "JAX_PLATFORMS": "cpu"},

@@ -49,7 +49,8 @@ def convert(subnet: Any, batch: str | int) -> bytes:
       batch: the batch size, or a name if it may be any.
 
     Returns:
-      An ONNX model from `images`, uint8 [batch, H, W, C], to `logits`.
+      An ONNX model from `images`, uint8 [batch, H, W, C], or `tokens`, int32
+      [batch, T], to `logits`.
     """
     import jax
     import jax.export
@@ -66,29 +67,30 @@ def convert(subnet: Any, batch: str | int) -> bytes:
         program,
         [spec],
         model_name=f"subnet_{subnet.description.id}",
-        input_names=["images"],
+        input_names=[subnet.preprocessing.kind.INPUT_NAME],
         output_names=["logits"],
     )
     return model.SerializeToString()
 
 
-def run(model: bytes, images: Any, batch: str | int) -> Any:
-    """Run a model by onnxruntime: all images at once, or one after another."""
+def run(model: bytes, inputs: Any, batch: str | int) -> Any:
+    """Run a model by onnxruntime: all inputs at once, or one after another."""
     import numpy as np
     import onnxruntime  # pyright: ignore[reportMissingImports]  (not in ours)
 
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    step = len(images) if isinstance(batch, str) else batch
-    parts = [images[i : i + step] for i in range(0, len(images), step)]
+    name = session.get_inputs()[0].name
+    step = len(inputs) if isinstance(batch, str) else batch
+    parts = [inputs[i : i + step] for i in range(0, len(inputs), step)]
     if isinstance(batch, str):
-        parts = [images[:1], images[1:]]  # two sizes: a fixed one would fail
-    return np.concatenate([session.run(None, {"images": x})[0] for x in parts])
+        parts = [inputs[:1], inputs[1:]]  # two sizes: a fixed one would fail
+    return np.concatenate([session.run(None, {name: x})[0] for x in parts])
 
 
 def main() -> int:
     """Write `model.onnx`, onnxruntime's logits, and what the model takes."""
     parser = argparse.ArgumentParser()
-    for name in ("packages", "subnet", "images", "output"):
+    for name in ("packages", "subnet", "inputs", "output"):
         parser.add_argument(name, type=Path)
     arguments = parser.parse_args()
     mount(arguments.packages)
@@ -102,12 +104,12 @@ def main() -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return UNUSABLE
-    images = np.load(arguments.images, allow_pickle=False)
+    inputs = np.load(arguments.inputs, allow_pickle=False)
     attempts: list[str] = []
     for batch in ("b", 1):
         try:
             model = convert(subnet, batch)
-            logits = run(model, images, batch)
+            logits = run(model, inputs, batch)
             break
         except Exception as error:  # the converter's and the runtime's own kinds
             attempts.append(f"batch {batch}: {type(error).__name__}: {error!s:.300}")

@@ -11,19 +11,19 @@ from nas.export.errors import ExportError
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Two sets of logits of the same images.
+    """Two sets of logits of the same examples.
 
     Attributes:
       name: what was compared with what.
       max_difference: the largest absolute difference of two logits.
       max_reference: the largest absolute logit of the reference.
-      num_images: on how many images.
+      num_examples: on how many.
     """
 
     name: str
     max_difference: float
     max_reference: float
-    num_images: int
+    num_examples: int
 
     @property
     def relative(self) -> float:
@@ -40,7 +40,7 @@ class Comparison:
             "max_abs_difference": self.max_difference,
             "max_abs_reference": self.max_reference,
             "relative": self.relative,
-            "num_images": self.num_images,
+            "num_examples": self.num_examples,
         }
 
 
@@ -49,7 +49,7 @@ def compare(name: str, found: np.ndarray, reference: np.ndarray) -> Comparison:
 
     Args:
       name: such as `module_vs_supernet`.
-      found: `float[N, num_classes]`.
+      found: `float[N, ..]`.
       reference: the same shape.
 
     Returns:
@@ -94,7 +94,8 @@ def require_parity(
                 f"{reference} by up to {comparison.max_difference:.3g}, where the "
                 f"largest is {comparison.max_reference:.3g} (relative "
                 f"{comparison.relative:.3g}, allowed {tolerance:.3g}, on "
-                f"{comparison.num_images} images). Check that weights and statistics "
-                "are of this architecture, finite, and that the supernet's logits were "
-                "computed in float32, in inference mode, with the same statistics."
+                f"{comparison.num_examples} examples). Check that weights and "
+                "statistics are of this architecture, finite, and that the supernet's "
+                "logits were computed in float32, in inference mode, with the same "
+                "statistics."
             )

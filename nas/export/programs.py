@@ -22,12 +22,13 @@ def make_program(module: Program, preprocessing: Program) -> Program:
     """Join preprocessing and network.
 
     Args:
-      module: from `float32[B, ..]` to `float32[B, num_classes]`, in inference mode.
+      module: from `[B, ..]` to logits `float32[B, num_classes]`, or `[B, T, V]` of
+        tokens; in inference mode.
       preprocessing: from raw input to the module's.
 
     Returns:
-      From raw input, such as `uint8[B, H, W, C]`, to `float32[B, num_classes]` logits.
-      It can be traced; the weights become constants.
+      From raw input, such as `uint8[B, H, W, C]` or `int32[B, T]`, to `float32`
+      logits. It can be traced; the weights become constants.
     """
 
     def program(x: jax.Array) -> jax.Array:

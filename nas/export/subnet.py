@@ -16,11 +16,11 @@ from typing import Any
 import jax
 import numpy as np
 
-from nas.data.pipeline import Preprocessing
+from nas.data import Kind, Preprocessing
 from nas.errors import UserError
 from nas.export.architecture import ARCHITECTURE, SubnetDescription
 from nas.export.card import (
-    LabelledImages,
+    Labelled,
     build_card,
     describe_machine,
     evaluate_program,
@@ -48,8 +48,7 @@ PREDICT = "predict.py"
 PARITY_SCHEMA = 1
 TOLERANCE = 1e-4
 
-_PREDICT_SOURCE = Path(__file__).with_name("predict.py")
-# Each costs a call of its own, as the program takes one image.
+# Each costs a call of its own, as the program takes one example.
 _MAX_SINGLE = 16
 _MIN_BATCH = 64
 
@@ -79,9 +78,9 @@ def export_subnet(
     extracted: Mapping[str, Any],
     preprocessing: Preprocessing,
     class_names: Sequence[str],
-    sample_images: np.ndarray,
+    sample_inputs: np.ndarray,
     reference_logits: np.ndarray,
-    report: LabelledImages | None = None,
+    report: Labelled | None = None,
     card: Mapping[str, Any] | None = None,
     tolerance: float = TOLERANCE,
 ) -> ExportedSubnet:
@@ -95,10 +94,10 @@ def export_subnet(
       genotype: `int[D]`.
       extracted: `{"params": .., "stats": ..}` from `supernet.extract`, after
         calibration, or the same tree after fine-tuning.
-      preprocessing: from raw images to the network's input.
+      preprocessing: from raw inputs to the network's.
       class_names: what each logit means.
-      sample_images: uint8 [N, H, W, C] to compare on; 64 to 256 are a good number.
-      reference_logits: float [N, num_classes] of the sample images: the supernet's, or
+      sample_inputs: raw ones to compare on, [N, ..]; 64 to 256 are a good number.
+      reference_logits: float [N, ..] of these inputs: the supernet's, or
         those of a network that was trained further. In inference mode, computed in
         float32 at highest matmul precision, whatever the precision of training.
       report: the report split; the error in the card is `model.jax_export`'s on it.
@@ -119,15 +118,16 @@ def export_subnet(
         preprocessing,
         tuple(class_names),
     )
-    _check_images(description, sample_images)
+    _check_inputs(description, sample_inputs)
     extracted = jax.tree.map(np.asarray, dict(extracted))
     files = _Files(description, extracted)
-    comparisons, latency = files.check(sample_images, np.asarray(reference_logits))
+    comparisons, latency = files.check(sample_inputs, np.asarray(reference_logits))
     require_parity(comparisons, tolerance, f"Subnet {description.id}")
     measured = None
     if report is not None:
-        batch_size = max(len(sample_images), _MIN_BATCH)
-        measured = evaluate_program(files.batched, report, batch_size)
+        batch_size = max(len(sample_inputs), _MIN_BATCH)
+        found = evaluate_program(files.batched, report, batch_size)
+        measured = found.to_json(preprocessing.kind)
     costs = supernet.costs(description.genotype[None])
     content = build_card(
         subnet_id=description.id,
@@ -148,11 +148,16 @@ def export_subnet(
     with _replacing(target) as folder:
         for name, data in files.contents.items():
             (folder / name).write_bytes(data)
-        shutil.copyfile(_PREDICT_SOURCE, folder / PREDICT)
+        shutil.copyfile(predict_source(preprocessing.kind), folder / PREDICT)
         write_json_atomic(folder / ARCHITECTURE, description.to_json())
         write_json_atomic(folder / CARD, content)
         write_json_atomic(folder / PARITY, parity)
     return ExportedSubnet(target, description.id, content, parity)
+
+
+def predict_source(kind: Kind) -> Path:
+    """Return the script that leaves with networks for a kind of examples."""
+    return Path(__file__).with_name(f"predict_{kind.NAME}.py")
 
 
 class _Files:
@@ -177,26 +182,26 @@ class _Files:
         self.single = compile_stablehlo(self.contents[STABLEHLO])
 
     def check(
-        self, images: np.ndarray, reference: np.ndarray
+        self, inputs: np.ndarray, reference: np.ndarray
     ) -> tuple[list[Comparison], dict[str, Any]]:
         """Compare each form with the one it was made from; time the last."""
-        module = np.asarray(self.module(images))
-        batched = np.asarray(self.batched(images))
-        few = images[:_MAX_SINGLE]
-        single = np.concatenate([self.single(image[None]) for image in few])
+        module = np.asarray(self.module(inputs))
+        batched = np.asarray(self.batched(inputs))
+        few = inputs[:_MAX_SINGLE]
+        single = np.concatenate([self.single(example[None]) for example in few])
         comparisons = [
             compare("module_vs_supernet", module, reference),
             compare("jax_export_vs_module", batched, module),
             compare("stablehlo_vs_module", single, module[: len(few)]),
         ]
-        return comparisons, measure_latency(self.single, images[:1])
+        return comparisons, measure_latency(self.single, inputs[:1])
 
 
-def _check_images(description: SubnetDescription, images: np.ndarray) -> None:
+def _check_inputs(description: SubnetDescription, inputs: np.ndarray) -> None:
     shape, dtype = description.input.shape, description.input.dtype
-    if images.shape[1:] != shape or str(images.dtype) != dtype or not len(images):
+    if inputs.shape[1:] != shape or str(inputs.dtype) != dtype or not len(inputs):
         raise UserError(
-            f"sample_images: found {images.dtype} {list(images.shape)}; this network "
+            f"sample_inputs: found {inputs.dtype} {list(inputs.shape)}; this network "
             f"takes {dtype} [N, {', '.join(map(str, shape))}], with N at least 1."
         )
 

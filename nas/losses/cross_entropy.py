@@ -6,7 +6,7 @@ import jax
 import optax
 
 from nas.errors import UserError
-from nas.losses.base import Loss
+from nas.losses.base import Loss, mean_over_places
 from supernets import Outputs
 
 
@@ -28,4 +28,4 @@ class CrossEntropy(Loss):
         """Measure each example; see `Loss`."""
         one_hot = jax.nn.one_hot(labels, outputs.logits.shape[-1], dtype="float32")
         targets = optax.smooth_labels(one_hot, self.smoothing)
-        return optax.softmax_cross_entropy(outputs.logits, targets)
+        return mean_over_places(optax.softmax_cross_entropy(outputs.logits, targets))

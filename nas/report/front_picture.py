@@ -56,7 +56,7 @@ def measure_front_picture(run: "Run") -> dict[str, Any]:
     Raises:
       UserError: the run has no front yet.
     """
-    from nas.stages.front import make_member, read_front
+    from nas.stages.front import evaluated_member, read_front
     from nas.stages.search import make_loop
     from nas.stages.train import load_trained
     from nas.training.step import role_key
@@ -75,7 +75,7 @@ def measure_front_picture(run: "Run") -> dict[str, Any]:
             {name: v[i] for name, v in values.items()} for i in range(len(genotypes))
         ]
         return [
-            make_member(run, genotype, row, False).to_json()
+            evaluated_member(run, genotype, row, False).to_json()
             for genotype, row in zip(genotypes, rows, strict=True)
         ]
 

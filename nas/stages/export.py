@@ -129,9 +129,9 @@ def _export_one(
     supernet = run.supernet.with_precision("float32")
     own = own_weights(trained, genotype)
     with jax.default_matmul_precision("highest"):
-        images = run.splits.report.inputs[:SAMPLES]
+        inputs = run.splits.report.inputs[:SAMPLES]
         stats, logits = reference(
-            own, jnp.asarray(genotype), run.evaluator.calibration_images, images
+            own, jnp.asarray(genotype), run.evaluator.calibration_inputs, inputs
         )
         extracted = supernet.extract(own, stats, genotype)
         exported = export_subnet(
@@ -141,7 +141,7 @@ def _export_one(
             extracted=extracted,
             preprocessing=run.preprocessing,
             class_names=run.splits.class_names,
-            sample_images=images,
+            sample_inputs=inputs,
             reference_logits=np.asarray(logits),
             report=run.splits.report,
             card={"experiment": run.experiment.name, "weights": "inherited"},
@@ -150,7 +150,8 @@ def _export_one(
     values = member.objectives | {
         name: exported.card[name] for name in ("nll", "error")
     }
-    return make_member(run, genotype, values, member.dominated)
+    low, high = exported.card["error_interval"]
+    return make_member(run, genotype, values, (low, high), member.dominated)
 
 
 def _reference_program(run: "Run") -> Reference:
@@ -158,11 +159,11 @@ def _reference_program(run: "Run") -> Reference:
     supernet, preprocessing = run.supernet.with_precision("float32"), run.preprocessing
 
     def reference(
-        own: Any, genotype: jax.Array, calibration: jax.Array, images: jax.Array
+        own: Any, genotype: jax.Array, calibration: jax.Array, inputs: jax.Array
     ) -> tuple[Any, jax.Array]:
         arch = Architecture.hard(supernet.space, genotype)
         stats = supernet.calibrate(own, arch, preprocessing(calibration))
-        outputs = supernet.apply(own, stats, arch, preprocessing(images))
+        outputs = supernet.apply(own, stats, arch, preprocessing(inputs))
         return stats, outputs.logits
 
     return jax.jit(reference)

@@ -55,8 +55,8 @@ def finetune(run: "Run", subnet_id: str, also_scratch: bool) -> dict[str, Any]:
     Returns:
       What `card.json` then says under `finetune`: `budget`, and by the name of the
       network (`inherited`, `finetuned`, `uniform_inherited`, and with `also_scratch`
-      `scratch` and `uniform`) its `error`, `error_interval`, `nll`, `num_images`,
-      `macs`, `params`, `id`, `steps`, `learning_rate` and `seed`.
+      `scratch` and `uniform`) its `error`, `error_interval`, `nll`, on how much they
+      were measured, `macs`, `params`, `id`, `steps`, `learning_rate` and `seed`.
 
     Raises:
       UserError: there is no front, no such member, or training did not converge.
@@ -170,8 +170,7 @@ def _entry(
 ) -> dict[str, Any]:
     """Say what one network is worth, what it costs, and how it came about."""
     costs = run.supernet.costs(genotype[None])
-    entry = {name: measured[name] for name in ("error", "error_interval", "nll")}
-    entry |= {"num_images": measured["num_images"]}
+    entry = dict(measured)
     entry |= {name: int(costs[name][0]) for name in ("macs", "params")}
     entry |= {
         "id": run.supernet.space.id(genotype),
@@ -185,9 +184,9 @@ def _budget_words(run: "Run", also_scratch: bool) -> str:
     """Say what the numbers may be compared by."""
     experiment, settings = run.experiment, run.experiment.finetune
     text = (
-        f"Fine-tuning: {settings.steps} updates of {settings.batch_size} images, after "
-        f"the {experiment.training.steps} of the supernet, which all architectures "
-        "shared."
+        f"Fine-tuning: {settings.steps} updates of {settings.batch_size} "
+        f"{run.preprocessing.kind.words.examples}, after the "
+        f"{experiment.training.steps} of the supernet, which all architectures shared."
     )
     if also_scratch:
         text += (
@@ -216,7 +215,7 @@ def _export(
         from nas.export import export_subnet
 
         network = subnet_of(run, genotype)
-        images = run.splits.report.inputs[:SAMPLES]
+        inputs = run.splits.report.inputs[:SAMPLES]
         program = inference_program(run, network, tuned.params, tuned.stats)
         settings = {"steps": budget.steps, "learning_rate": budget.learning_rate}
         exported = export_subnet(
@@ -226,8 +225,8 @@ def _export(
             extracted={"params": tuned.params, "stats": tuned.stats},
             preprocessing=run.preprocessing,
             class_names=run.splits.class_names,
-            sample_images=images,
-            reference_logits=np.asarray(jax.jit(program)(jnp.asarray(images))),
+            sample_inputs=inputs,
+            reference_logits=np.asarray(jax.jit(program)(jnp.asarray(inputs))),
             report=run.splits.report,
             card={
                 "experiment": run.experiment.name,

@@ -2,13 +2,15 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from nas.errors import UserError
-from nas.evaluation import wilson
+from nas.evaluation import error_interval
+from nas.evaluation.evaluate import COLUMNS
 from nas.runtime.processes import is_main
 from nas.runtime.workdir import write_json_atomic
 from nas.search.pareto import non_dominated_sort
@@ -66,7 +68,7 @@ def front(run: "Run") -> Sequence[Member]:
         trained["params"], trained["allowed"], genotypes, device
     )
     members = [
-        make_member(
+        evaluated_member(
             run,
             genotype,
             {name: v[i] for name, v in values.items()},
@@ -82,31 +84,60 @@ def front(run: "Run") -> Sequence[Member]:
     return members
 
 
-def make_member(
-    run: "Run", genotype: np.ndarray, values: dict[str, float], dominated: bool
+def evaluated_member(
+    run: "Run", genotype: np.ndarray, values: Mapping[str, float], dominated: bool
 ) -> Member:
-    """Name an architecture that was measured on the report split.
+    """Name an architecture that the evaluator measured on the report split.
 
     Args:
       run: whose space and split.
       genotype: `int32[D]`.
-      values: `nll`, `error`, `macs`, `params` and `bytes`.
+      values: its row of what `Evaluator.evaluate` gave.
       dominated: as in `Member`.
 
     Returns:
       The member.
     """
-    space, num = run.supernet.space, len(run.splits.report)
+    labels = run.splits.report.labels
+    interval = error_interval(
+        values["error"],
+        values["error_variance"],
+        len(labels),
+        math.prod(labels.shape[1:]),
+    )
+    return make_member(run, genotype, values, interval, dominated)
+
+
+def make_member(
+    run: "Run",
+    genotype: np.ndarray,
+    values: Mapping[str, float],
+    interval: tuple[float, float],
+    dominated: bool,
+) -> Member:
+    """Name an architecture that was measured on the report split.
+
+    Args:
+      run: whose space.
+      genotype: `int32[D]`.
+      values: `nll`, `error`, `macs`, `params` and `bytes`; others are left out.
+      interval: of the error.
+      dominated: as in `Member`.
+
+    Returns:
+      The member.
+    """
+    space = run.supernet.space
     objectives = {
-        name: float(v) if name in ("nll", "error") else int(v)
-        for name, v in values.items()
+        name: float(values[name]) if name in ("nll", "error") else int(values[name])
+        for name in COLUMNS
     }
     return Member(
         space.id(genotype),
         tuple(int(i) for i in genotype),
         space.decode(genotype),
         objectives,
-        wilson(round(objectives["error"] * num), num),
+        interval,
         dominated,
     )
 

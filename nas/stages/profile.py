@@ -65,7 +65,8 @@ def _space(run: "Run") -> Iterator[Finding]:
     among = "of all" if whole else f"of {SAMPLES} drawn"
     yield "space", f"{space.name}, {space.num_decisions} decisions"
     yield "architectures", f"{space.size:,}"
-    yield "inputs", f"{'x'.join(map(str, run.dataset.input_shape))}, {_splits(run)}"
+    size = run.dataset.kind.size_text(run.dataset.input_shape)
+    yield "inputs", f"{size}, {_splits(run)}"
     for name in ("macs", "params"):
         low, high = ends[name]
         middle = int(np.median(costs[name]))
@@ -142,8 +143,9 @@ def _evaluation(run: "Run", state: dict[str, Any]) -> tuple[list[Finding], float
     each = _seconds(evaluate) / num
     budget = min(run.experiment.search.evaluations, space.size)
     total = first + each * budget
+    examples = run.dataset.kind.words.examples
     rows = [
-        ("one evaluation", f"{each * 1e3:.1f} ms, on {len(device):,} images"),
+        ("one evaluation", f"{each * 1e3:.1f} ms, on {len(device):,} {examples}"),
         (f"search, {budget:,} evaluations", format_seconds(total)),
     ]
     return rows, total

@@ -45,7 +45,7 @@ class Budget:
     """Updates of the weights."""
 
     batch_size: int
-    """Images in a step's batch."""
+    """Examples in a step's batch."""
 
     learning_rate: float
     """The peak of the cosine schedule."""
@@ -61,7 +61,7 @@ class Trained:
     Attributes:
       params: the weights, numpy.
       stats: the statistics, calibrated on the weights split as for an evaluation.
-      measured: `error`, `error_interval`, `nll` and `num_images`, of the report split.
+      measured: `error`, `error_interval`, `nll`, and on how much, of the report split.
     """
 
     params: Any
@@ -113,26 +113,26 @@ def measure(run: "Run", network: Standalone, params: Any, stats: Any) -> dict[st
       stats: its statistics.
 
     Returns:
-      `error`, `error_interval` (Wilson, 95 %), `nll` and `num_images`.
+      `error`, `error_interval` (95 %), `nll`, and on how much it was measured.
     """
     program = jax.jit(inference_program(run, network, params, stats))
     report = run.splits.report
     size = min(EVALUATION_BATCH, len(report))
-    return evaluate_program(program, report, size).to_json()
+    return evaluate_program(program, report, size).to_json(run.preprocessing.kind)
 
 
 def inference_program(
     run: "Run", network: Standalone, params: Any, stats: Any
 ) -> Program:
-    """Join preprocessing and network: from uint8 images to logits."""
+    """Join preprocessing and network: from raw inputs to logits."""
     return make_program(lambda x: network.infer(params, stats, x), run.preprocessing)
 
 
 def calibrated_stats(run: "Run", network: Standalone, params: Any) -> Any:
     """Calibrate given weights on the batches that evaluations calibrate on."""
-    images = jnp.asarray(run.evaluator.calibration_images)
+    inputs = jnp.asarray(run.evaluator.calibration_inputs)
     return jax.jit(lambda p, x: network.calibrate(p, run.preprocessing(x)))(
-        params, images
+        params, inputs
     )
 
 
@@ -253,7 +253,7 @@ class _Job:
             state = train_standalone(
                 training, state, data, title=self.title, log=log, save=save
             )
-            state = training.calibrated(state, run.evaluator.calibration_images)
+            state = training.calibrated(state, run.evaluator.calibration_inputs)
             fetched = host({name: state[name] for name in ("params", "stats")})
             measured = measure(run, training.network, **fetched)
             log(training.steps, {"error": measured["error"]})

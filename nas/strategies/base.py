@@ -26,8 +26,9 @@ class Batch(NamedTuple):
     """Examples of one split.
 
     Attributes:
-      x: `float32[B, H, W, C]`, augmented and normalised.
-      labels: `int32[B]`.
+      x: what the network takes: `float32[B, H, W, C]` images, augmented and
+        normalised, or `int32[B, T]` tokens.
+      labels: `int32[B]`, or `int32[B, T]`.
       indices: `int32[B]`, of the examples in their split.
     """
 

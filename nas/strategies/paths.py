@@ -115,7 +115,8 @@ class Paths(Strategy):
         def total(logits: jax.Array) -> jax.Array:
             return self.loss(outputs._replace(logits=logits), labels).sum()
 
-        return jnp.linalg.norm(jax.grad(total)(outputs.logits), axis=1)
+        grads = jax.grad(total)(outputs.logits)
+        return jnp.linalg.norm(grads.reshape(len(grads), -1), axis=1)
 
 
 def option_sqnorm(context: Context, arch: Architecture, grads: Any) -> jax.Array:

@@ -3,7 +3,7 @@
 No weights are shared here and no architecture is chosen; the loop around the step is
 the same whatever the weights started from. Batches, augmentation and all else that is
 random are a function of (seed, stream, step), so that two networks that are compared
-see the same images, and a resumed training goes on bitwise.
+see the same examples, and a resumed training goes on bitwise.
 """
 
 import dataclasses
@@ -48,7 +48,7 @@ class StandaloneTraining:
     Attributes:
       network: what is trained.
       optimizer: with its learning rate.
-      preprocessing: from pixels to the network's input.
+      preprocessing: from raw inputs to the network's.
       augment: of training images.
       order: how batches are drawn.
       steps: updates of the weights.
@@ -101,7 +101,7 @@ class StandaloneTraining:
 
         Args:
           state: the latest state.
-          data: `images` `uint8[N, H, W, C]` and `labels` `int32[N]`.
+          data: raw `inputs` `[N, ..]`, and `labels`, `int32[N]` or `int32[N, T]`.
 
         Returns:
           The next state.
@@ -110,9 +110,9 @@ class StandaloneTraining:
         key = standalone_key(self.seed, "order", step + 1)
         order, indices = self.order.next(state["order"], key)
         key = standalone_key(self.seed, "augment", step)
-        images = self.augment(key, data["inputs"][indices])
-        images = jax.lax.with_sharding_constraint(images, batch_sharding(self.mesh))
-        x, labels = self.preprocessing(images), data["labels"][indices]
+        inputs = self.augment(key, data["inputs"][indices])
+        inputs = jax.lax.with_sharding_constraint(inputs, batch_sharding(self.mesh))
+        x, labels = self.preprocessing(inputs), data["labels"][indices]
         key = standalone_key(self.seed, "forward", step)
 
         def objective(params: Any) -> jax.Array:
@@ -143,21 +143,21 @@ class StandaloneTraining:
             "bad_step": jnp.where(failed, step, state["bad_step"]),
         }
 
-    def calibrated(self, state: State, images: np.ndarray) -> State:
+    def calibrated(self, state: State, inputs: np.ndarray) -> State:
         """Put the statistics of the trained weights into the state.
 
         Args:
           state: after training.
-          images: `uint8[N, B, H, W, C]`, the calibration batches.
+          inputs: raw `[N, B, ..]`, the calibration batches.
 
         Returns:
           The state, with `stats`.
         """
         stats = jax.jit(
-            lambda params, images: self.network.calibrate(
-                params, self.preprocessing(images)
+            lambda params, inputs: self.network.calibrate(
+                params, self.preprocessing(inputs)
             )
-        )(host(state["params"]), images)
+        )(host(state["params"]), inputs)
         return state | {"stats": put(stats, replicated(self.mesh))}
 
 

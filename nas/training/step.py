@@ -67,7 +67,7 @@ class TrainStep:
       supernet: what is trained.
       strategy: how.
       optimizer: by what updates.
-      preprocessing: from pixels to the network's input.
+      preprocessing: from raw inputs to the network's.
       augment: of training images.
       orders: for each split that the strategy uses, how its batches are drawn.
       steps: of the whole training.
@@ -139,7 +139,8 @@ class TrainStep:
 
         Args:
           state: the latest state.
-          data: `{split: {"inputs": uint8[N, H, W, C], "labels": int32[N]}}`.
+          data: `{split: {"inputs": raw [N, ..], "labels": int32[N]}}`; of tokens
+            there is a label at each place, `int32[N, T]`.
 
         Returns:
           The next state.
@@ -205,9 +206,9 @@ class TrainStep:
         Returns:
           The batch, laid out over the devices.
         """
-        images = self.augment(key, split["inputs"][indices])
-        images = jax.lax.with_sharding_constraint(images, batch_sharding(self.mesh))
-        return Batch(self.preprocessing(images), split["labels"][indices], indices)
+        inputs = self.augment(key, split["inputs"][indices])
+        inputs = jax.lax.with_sharding_constraint(inputs, batch_sharding(self.mesh))
+        return Batch(self.preprocessing(inputs), split["labels"][indices], indices)
 
     def _one(
         self, part: State, s: jax.Array, batches: dict[str, Batch], step: jax.Array

@@ -7,7 +7,7 @@ import pytest
 
 from nas import Run
 from nas.cli.experiments import load_experiment
-from nas.data import Dataset, DataSource, Preprocessing, Split
+from nas.data import Dataset, DataSource, ImagePreprocessing, Split
 from tests.nas.training.parts import (
     EXTEND,
     Blobs,
@@ -91,8 +91,8 @@ def test_splits_share_nothing(source):
 
 def test_pixels_are_normalised_by_the_weights_split():
     run = Run(tiny(), notify=ignore)
-    assert run.preprocessing == Preprocessing.fit(run.splits.weights.inputs)
-    assert run.preprocessing != Preprocessing.fit(run.dataset.inputs)
+    assert run.preprocessing == ImagePreprocessing.fit(run.splits.weights.inputs)
+    assert run.preprocessing != ImagePreprocessing.fit(run.dataset.inputs)
 
 
 def test_training_sees_the_weights_split_only(outcomes):

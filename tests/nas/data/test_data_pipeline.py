@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nas.data import Augment, BatchOrder, Preprocessing, evaluation_batches
+from nas.data import Augment, BatchOrder, ImagePreprocessing, evaluation_batches
 from nas.errors import UserError
 
 RNG = np.random.default_rng(0)
@@ -23,7 +23,7 @@ def pixels(*shape: int) -> np.ndarray:
 
 def test_preprocessing_measures_and_normalises():
     images = pixels(1500, 3, 2, 3)  # more than one chunk
-    fitted = Preprocessing.fit(images)
+    fitted = ImagePreprocessing.fit(images)
     scaled = images / 255
     np.testing.assert_allclose(fitted.mean, scaled.mean((0, 1, 2)), rtol=1e-12)
     np.testing.assert_allclose(fitted.std, scaled.std((0, 1, 2)), rtol=1e-12)
@@ -38,15 +38,15 @@ def test_preprocessing_measures_and_normalises():
 def test_preprocessing_keeps_a_constant_channel_finite():
     images = pixels(10, 4, 4, 2)
     images[..., 1] = 77
-    fitted = Preprocessing.fit(images)
+    fitted = ImagePreprocessing.fit(images)
     assert fitted.std[1] == 1
     np.testing.assert_allclose(fitted(jnp.asarray(images))[..., 1], 0, atol=1e-7)
 
 
 def test_preprocessing_round_trips_through_json():
-    fitted = Preprocessing.fit(pixels(10, 4, 4, 3))
+    fitted = ImagePreprocessing.fit(pixels(10, 4, 4, 3))
     text = json.dumps(fitted.to_json())
-    assert Preprocessing.from_json(json.loads(text)) == fitted
+    assert ImagePreprocessing.from_json(json.loads(text)) == fitted
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_preprocessing_round_trips_through_json():
 )
 def test_preprocessing_refuses(mean, std):
     with pytest.raises(UserError, match="Preprocessing needs"):
-        Preprocessing(mean, std)
+        ImagePreprocessing(mean, std)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_preprocessing_refuses(mean, std):
 )
 def test_preprocessing_takes_only_the_images_it_was_fitted_to(images):
     with pytest.raises(ValueError, match=r"uint8 \[.., H, W, 3\]"):
-        Preprocessing((0.5,) * 3, (0.1,) * 3)(images)
+        ImagePreprocessing((0.5,) * 3, (0.1,) * 3)(images)
 
 
 def all_crops(image: np.ndarray, pad: int, flip: bool) -> dict[bytes, tuple]:

@@ -72,7 +72,7 @@ def test_one_program_serves_every_architecture(cells):
     assert len(everything) == 25
     run.evaluator.evaluate(stacked, allowed, everything[::-1], run.on_device("search"))
     assert run.evaluator._one._cache_size() == 1
-    assert set(values) == set(COLUMNS)
+    assert set(values) == {*COLUMNS, "error_variance"}
     assert len(np.unique(values["nll"])) > 10
 
 
@@ -160,11 +160,11 @@ def test_calibration_takes_what_the_weights_split_has():
     large = dataclasses.replace(
         run.evaluator.settings, calibration_batches=9, calibration_batch_size=40
     )
-    images = dataclasses.replace(run.evaluator, settings=large).calibration_images
+    images = dataclasses.replace(run.evaluator, settings=large).calibration_inputs
     assert images.shape == (3, 40, 8, 8, 1)  # of 144
     assert (images.reshape(-1, 8, 8, 1) == run.splits.weights.inputs[:120]).all()
     larger = dataclasses.replace(large, calibration_batch_size=1000)
-    images = dataclasses.replace(run.evaluator, settings=larger).calibration_images
+    images = dataclasses.replace(run.evaluator, settings=larger).calibration_inputs
     assert images.shape == (1, 144, 8, 8, 1)
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nas.data import Preprocessing
+from nas.data import ImagePreprocessing
 from nas.export import ExportedSubnet, export_subnet
 from search_spaces import Architecture
 from supernets import NASBench201Supernet
@@ -40,7 +40,7 @@ class Trained:
 def trained() -> Trained:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (20, 8, 8, 1)).astype(np.uint8)
-    preprocessing = Preprocessing((0.4,), (0.25,))
+    preprocessing = ImagePreprocessing((0.4,), (0.25,))
     params = SUPERNET.init(jax.random.key(0))
     arch = Architecture.hard(SUPERNET.space, jnp.asarray(GENOTYPE))
     x = preprocessing(jnp.asarray(images))
@@ -54,7 +54,7 @@ def trained() -> Trained:
             "extracted": SUPERNET.extract(params, stats, GENOTYPE),
             "preprocessing": preprocessing,
             "class_names": CLASS_NAMES,
-            "sample_images": images,
+            "sample_inputs": images,
             "reference_logits": SUPERNET.apply(params, stats, arch, x).logits,
             "report": Labelled(images, np.arange(20, dtype=np.int32) % 3),
         }

@@ -1,36 +1,50 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import binomtest
 
+from nas.data import Images, Tokens
+from nas.evaluation import wilson
 from nas.export.card import Evaluation, evaluate_program, measure_latency
-
-
-@given(st.integers(1, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_interval_equals_scipy(counts):
-    reference = binomtest(*counts).proportion_ci(0.95, method="wilson")
-    found = Evaluation(num_images=counts[1], num_errors=counts[0], nll=0.0).to_json()
-    np.testing.assert_allclose(found["error_interval"], reference, atol=1e-6)
+from tests.nas.export.conftest import Labelled
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 5, 64])
-def test_each_example_counts_once(batch_size):
+@pytest.mark.parametrize("places", [(), (6,)])
+def test_each_example_counts_once(batch_size, places):
     rng = np.random.default_rng(0)
-    logits = rng.normal(size=(9, 3)).astype(np.float32)
-    labels = rng.integers(0, 3, 9).astype(np.int32)
+    logits = rng.normal(size=(9, *places, 3)).astype(np.float32)
+    labels = rng.integers(0, 3, (9, *places)).astype(np.int32)
+    inputs = np.arange(9, dtype=np.uint8).reshape(9, 1, 1, 1)
 
-    class Split:
-        pass
+    def program(x):
+        return logits[x[:, 0, 0, 0]]
 
-    split = Split()
-    split.inputs = np.arange(9, dtype=np.uint8).reshape(9, 1, 1, 1)
-    split.labels = labels
-    found = evaluate_program(lambda x: logits[x[:, 0, 0, 0]], split, batch_size)
-    probability = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
-    assert found.num_images == 9
-    assert found.num_errors == sum(logits[i].argmax() != labels[i] for i in range(9))
-    assert found.nll == pytest.approx(-np.log(probability[np.arange(9), labels]).mean())
+    found = evaluate_program(program, Labelled(inputs, labels), batch_size)
+    flat, truth = logits.reshape(-1, 3), labels.ravel()
+    probability = np.exp(flat) / np.exp(flat).sum(-1, keepdims=True)
+    wrong = flat.argmax(-1) != truth
+    assert (found.num_examples, found.num_places) == (9, places[0] if places else 1)
+    assert found.error == pytest.approx(wrong.mean())
+    assert found.error_variance == pytest.approx(wrong.reshape(9, -1).mean(1).var())
+    assert found.nll == pytest.approx(
+        -np.log(probability[np.arange(len(truth)), truth]).mean()
+    )
+
+
+def test_a_card_says_on_how_much_it_was_measured():
+    found = Evaluation(100, 1, error=0.25, error_variance=0.1875, nll=1.0)
+    assert found.to_json(Images()) == {
+        "error": 0.25,
+        "error_interval": pytest.approx(wilson(25, 100)),
+        "nll": 1.0,
+        "num_images": 100,
+    }
+    text = Tokens(2, "character", (65, 66))
+    found = Evaluation(100, 8, error=0.25, error_variance=0.01, nll=2.0).to_json(text)
+    assert found["num_windows"] == 100
+    assert found["num_tokens"] == 800
+    assert found["bits_per_character"] == pytest.approx(2 / np.log(2))
+    broken = Evaluation(100, 8, error=0.25, error_variance=0.01, nll=np.nan)
+    assert broken.to_json(text)["bits_per_character"] is None
 
 
 def test_card_of_the_exported_file(exported, trained):

@@ -42,7 +42,7 @@ def test_folder_holds_the_files_of_the_contract(exported, trained):
 @pytest.mark.parametrize("batch", [1, 7])
 def test_jax_export_takes_any_batch(exported, trained, batch):
     program = load_batched((exported.path / "model.jax_export").read_bytes())
-    images = trained.arguments["sample_images"][:batch]
+    images = trained.arguments["sample_inputs"][:batch]
     reference = trained.arguments["reference_logits"][:batch]
     assert relative(program(images), reference) < 1e-5
 
@@ -56,7 +56,7 @@ def test_jax_export_is_for_every_platform(exported):
 def test_stablehlo_runs_without_the_module(exported, trained):
     run = compile_stablehlo((exported.path / "model.stablehlo").read_bytes())
     for i in (0, 19):
-        images = trained.arguments["sample_images"][i : i + 1]
+        images = trained.arguments["sample_inputs"][i : i + 1]
         reference = trained.arguments["reference_logits"][i : i + 1]
         assert relative(run(images), reference) < 1e-5
 
@@ -91,7 +91,7 @@ def test_damaged_programs_are_refused(contents):
 def test_tampered_weights_are_refused_and_leave_nothing(trained, tmp_path, group):
     extracted = trained.arguments["extracted"]
     tampered = jax.tree.map(lambda leaf: leaf * 1.01, extracted[group])
-    with pytest.raises(ExportError, match=r"module differ .* supernet .* 20 images"):
+    with pytest.raises(ExportError, match=r"module differ .* supernet .* 20 examples"):
         trained.export(tmp_path / "a", extracted={**extracted, group: tampered})
     assert list(tmp_path.iterdir()) == []
 
@@ -150,8 +150,8 @@ def test_a_full_disk_keeps_the_earlier_export(trained, tmp_path, monkeypatch):
     ("changes", "message"),
     [
         ({"class_names": ("cat", "dog")}, "2 class names for 3"),
-        ({"sample_images": np.zeros((2, 8, 8, 3), np.uint8)}, "sample_images"),
-        ({"sample_images": np.zeros((2, 8, 8, 1), np.float32)}, "sample_images"),
+        ({"sample_inputs": np.zeros((2, 8, 8, 3), np.uint8)}, "sample_inputs"),
+        ({"sample_inputs": np.zeros((2, 8, 8, 1), np.float32)}, "sample_inputs"),
         ({"genotype": np.array([9, 0, 0, 0, 0, 0])}, "index 9"),
         ({"card": {"macs": 1}}, "macs"),
     ],

@@ -35,7 +35,7 @@ def change(path: Path, **entries) -> None:
 
 def test_round_trip_in_a_fresh_process(exported, trained, tmp_path):
     images, reference = (
-        trained.arguments[name] for name in ("sample_images", "reference_logits")
+        trained.arguments[name] for name in ("sample_inputs", "reference_logits")
     )
     np.save(tmp_path / "x.npy", images)
     command = [sys.executable, "-c", FRESH, exported.path]
@@ -54,7 +54,7 @@ def test_round_trip_in_a_fresh_process(exported, trained, tmp_path):
 
 def test_module_is_in_inference_mode_and_takes_normalised_images(exported, trained):
     subnet = load_subnet(exported.path)
-    x = subnet.preprocessing(trained.arguments["sample_images"])
+    x = subnet.preprocessing(trained.arguments["sample_inputs"])
     one = np.asarray(subnet.module(x[:1]))
     together = np.asarray(subnet.module(x))[:1]
     np.testing.assert_allclose(one, together, rtol=1e-4, atol=1e-5)

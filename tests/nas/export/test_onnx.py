@@ -16,7 +16,7 @@ from nas.export.onnx_lowering import rewrite
 def test_rewriting_keeps_the_function(exported, trained, batch):
     subnet = load_subnet(exported.path)
     spec = jax.ShapeDtypeStruct((batch, 8, 8, 1), jnp.uint8)
-    images = jnp.asarray(trained.arguments["sample_images"][:batch])
+    images = jnp.asarray(trained.arguments["sample_inputs"][:batch])
     program = rewrite(lambda x: subnet.module(subnet.preprocessing(x)), spec)
     np.testing.assert_allclose(program(images), subnet(images), rtol=1e-4, atol=1e-5)
     traced = str(jax.make_jaxpr(program)(spec))

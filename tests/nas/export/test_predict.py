@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from nas.data.folder import read_image
-from nas.export import predict
+from nas.export import predict_image as predict
 
 
 def run(folder, *images, cwd):
@@ -31,7 +31,7 @@ def run(folder, *images, cwd):
 
 
 def test_predicts_where_this_package_is_not(exported, trained, tmp_path):
-    images = trained.arguments["sample_images"][:2]
+    images = trained.arguments["sample_inputs"][:2]
     for i, image in enumerate(images):
         Image.fromarray(image[..., 0]).save(tmp_path / f"{i}.png")
     folder = shutil.copytree(exported.path, tmp_path / "elsewhere")

@@ -105,7 +105,7 @@ def test_weights_that_were_trained_alone_compute_the_same(run, tmp_path):
     x = run.preprocessing(jnp.asarray(run.splits.report.inputs[:16]))
     arch = Architecture.hard(supernet.space, jnp.asarray(largest))
     stats = supernet.calibrate(
-        own, arch, run.preprocessing(jnp.asarray(run.evaluator.calibration_images))
+        own, arch, run.preprocessing(jnp.asarray(run.evaluator.calibration_inputs))
     )
     found = supernet.apply(own, stats, arch, x).logits
     expected = subnet_of(run, largest).infer(trained.params, trained.stats, x)
