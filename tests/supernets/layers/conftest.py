@@ -6,7 +6,7 @@ Weights come from logits: what is equal on the simplex only is equal enough.
 """
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -177,6 +177,12 @@ class Checks:
     freeze = staticmethod(freeze)
     normal = staticmethod(normal)
     pad = staticmethod(pad)
+
+    @staticmethod
+    def one_of(name: str, options: Sequence[Any], index: int) -> Choice:
+        """Take one option, hard."""
+        weights = jnp.eye(len(options), dtype=jnp.float32)[index]
+        return Choice(weights, jnp.asarray(index), (name,), tuple(options))
 
     @staticmethod
     def hold(case: Case) -> None:

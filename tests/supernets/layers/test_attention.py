@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from search_spaces import Choice
 from supernets.axis import Axis
 from supernets.layers.attention import ElasticAttention, attend
 
@@ -31,18 +32,20 @@ def one_head(query, key, value, causal):
     return jnp.stack(rows)
 
 
+def attention(causal):
+    return ElasticAttention(
+        Axis.prefix(("width",), (2,), WIDTHS),
+        Axis.prefix(("heads",), (2,), HEADS),
+        head_size=SIZE,
+        positions=1,
+        rngs=nnx.Rngs(0),
+        causal=causal,
+    )
+
+
 @pytest.mark.parametrize("causal", [False, True])
 def test_heads_are_weighed_once_and_widths_superposed(causal, checks):
-    build, params = checks.freeze(
-        lambda: ElasticAttention(
-            Axis.prefix(("width",), (2,), WIDTHS),
-            Axis.prefix(("heads",), (2,), HEADS),
-            head_size=SIZE,
-            positions=1,
-            rngs=nnx.Rngs(0),
-            causal=causal,
-        )
-    )
+    build, params = checks.freeze(lambda: attention(causal))
 
     def head_output(params, weights, x, h):
         parts = []
@@ -93,3 +96,23 @@ def test_logits_and_softmax_of_half_precision_are_single(checks):
     assert y.dtype == jnp.bfloat16
     expected = np.full(y.shape, 1 / (1 + np.exp(-(2**-0.5))))
     assert checks.distance(y.astype(jnp.float64), expected) < 2**-8
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_later_tokens_have_no_gradient_when_causal(hard, checks):
+    build, params = checks.freeze(lambda: attention(causal=True))
+    x = checks.normal((1, 4, 4), 1)
+
+    def output(x, n):
+        choices = {
+            name: checks.one_of(name, sizes, 1)
+            if hard
+            else Choice(jnp.asarray([0.3, 0.7]), None, (name,), sizes)
+            for name, sizes in (("width", WIDTHS), ("heads", HEADS))
+        }
+        y = build(params)(x, choices)
+        return jnp.sum(y[:, n] * checks.normal((1, 4), 2))
+
+    gradients = jax.jit(jax.vmap(jax.grad(output), (None, 0)))(x, jnp.arange(4))
+    moves = np.asarray(jnp.abs(gradients).max((1, 3)) > 0)
+    np.testing.assert_array_equal(moves, np.tril(np.ones((4, 4), bool)))

@@ -1,9 +1,10 @@
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from supernets.axis import Axis
 from supernets.layers.mode import CALIBRATE, Mode
-from supernets.layers.norm import ElasticBatchNorm, ElasticLayerNorm
+from supernets.layers.norm import ElasticBatchNorm, ElasticLayerNorm, ElasticRMSNorm
 
 SIZES = (2, 3, 5)
 WIDTH = Axis.prefix(("width",), (3,), SIZES)
@@ -42,10 +43,41 @@ def test_layer_norm_is_the_mixture_over_widths(checks):
     )
 
 
+def test_rms_norm_is_the_mixture_over_widths(checks):
+    build, params = checks.freeze(lambda: ElasticRMSNorm(WIDTH, epsilon=1e-3))
+
+    def reference(params, weights, x):
+        total = jnp.zeros_like(x)
+        for k, n in enumerate(SIZES):
+            part = x[..., :n]
+            power = jnp.square(part).mean(-1, keepdims=True)
+            y = part / jnp.sqrt(power + 1e-3) * params["scale"][...][None, None, :n]
+            total = total + weights["width"][k] * checks.pad(y, 5)
+        return total
+
+    checks.hold(
+        checks.Case(
+            lambda params, choices, x: build(params)(x, choices),
+            reference,
+            params,
+            {"width": 3},
+            checks.normal((2, 2, 5), 1),
+        )
+    )
+
+
 def test_layer_norm_of_one_width_normalises_all(checks):
     build, params = checks.freeze(lambda: ElasticLayerNorm(5))
     x = checks.normal((3, 5), 1)
     y = normalise(x, -1, 1e-6) * params["scale"][...][None] + params["bias"][...][None]
+    assert checks.distance(build(params)(x, {}), y) < 1e-9
+
+
+def test_rms_norm_of_one_width_does_not_centre(checks):
+    build, params = checks.freeze(lambda: ElasticRMSNorm(5))
+    x = 3 + checks.normal((3, 5), 1)
+    y = x / np.sqrt(np.square(x).mean(-1, keepdims=True) + 1e-6)
+    y = y * params["scale"][...][None]
     assert checks.distance(build(params)(x, {}), y) < 1e-9
 
 
