@@ -59,6 +59,7 @@ class Probe:
     """What the engine gives a partition to look at the weights.
 
     Attributes:
+      number: which split it is, from 0.
       context: the space, the forward pass and the activity.
       weights: the weights of one sub-supernet, by its index.
       data: the weights split, on the devices; an operand of `draw`.
@@ -69,6 +70,7 @@ class Probe:
       pause: called between measurements; raises if the run was told to stop.
     """
 
+    number: int
     context: Context
     weights: Callable[[int], Any]
     data: Any

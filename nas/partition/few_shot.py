@@ -45,12 +45,13 @@ class FewShot(Partition):
     within groups, in sum or in the mean over pairs; each, one group an option; or
     random."""
 
-    groups: int = 2
-    """Groups of a cut, of sizes that are as even as they can be, unless sizes says
-    otherwise."""
+    groups: tuple[int, ...] = (2,)
+    """Groups of a cut at the first split, the second, ..; the last number holds for
+    all splits after it."""
 
     sizes: tuple[tuple[int, ...], ...] = ()
-    """Allowed sizes of the groups, such as ((2, 5), (3, 4)); empty: even."""
+    """Allowed sizes of the groups, such as ((2, 5), (3, 4)); empty: as even as they can
+    be."""
 
     candidates: str = ""
     """A regular expression for whole names of decisions that may be split; empty: any.
@@ -79,7 +80,8 @@ class FewShot(Partition):
                 "partition: at is empty; give the steps after which to split, such as "
                 "(1000, 2000)."
             )
-        if self.groups < 2 or any(len(s) < 2 or min(s) < 1 for s in self.sizes):
+        small = not self.groups or min(self.groups) < 2
+        if small or any(len(s) < 2 or min(s) < 1 for s in self.sizes):
             raise UserError(
                 f"partition: groups is {self.groups} and sizes {self.sizes}; a cut has "
                 "at least 2 groups, of at least 1 option each."
@@ -111,7 +113,7 @@ class FewShot(Partition):
                 f"{', '.join((*cuts.RULES, RANDOM))}, or a decision of "
                 f"{space.name!r}: {', '.join(space.names)}."
             )
-        self._candidates(space, space.valid, 0)
+        self._candidates(space, space.valid, 0, 0)
         return space.valid[None]
 
     def refine(
@@ -127,12 +129,13 @@ class FewShot(Partition):
     def _refine(
         self, space: SearchSpace, table: np.ndarray, s: int, probe: Probe, program: Any
     ) -> Refinement:
-        found = self._candidates(space, table, s)
+        found = self._candidates(space, table, s, probe.number)
         rng = jax.random.fold_in(jax.random.fold_in(probe.key, 1 << 20), s)
         if self.decision == RANDOM:
             found = [found[int(jax.random.randint(rng, (), 0, len(found)))]]
         picks = [
-            _Pick(d, np.flatnonzero(table[d]), self._cuts(table[d])) for d in found
+            _Pick(d, np.flatnonzero(table[d]), self._cuts(table[d], probe.number))
+            for d in found
         ]
         if not self.measures:
             pick = picks[0]
@@ -155,14 +158,16 @@ class FewShot(Partition):
         return self._conclude(space, samples, picks, rng)
 
     # -------------------------------------------------------------- what may be split
-    def _candidates(self, space: SearchSpace, table: np.ndarray, s: int) -> list[int]:
+    def _candidates(
+        self, space: SearchSpace, table: np.ndarray, s: int, number: int
+    ) -> list[int]:
         """List decisions that are still whole, alive, and can be cut as asked for."""
         found = [
             d
             for d, name in enumerate(space.names)
             if table[d].sum() == space.num_options[d]
             and self._may(name)
-            and self._cuts(table[d])
+            and self._cuts(table[d], number)
             and alive_table(space, table, d) is not None
         ]
         if found:
@@ -185,7 +190,10 @@ class FewShot(Partition):
             return name == self.decision
         return not self.candidates or bool(re.fullmatch(self.candidates, name))
 
-    def _cuts(self, row: np.ndarray) -> list[cuts.Groups]:
+    def _groups(self, number: int) -> int:
+        return self.groups[min(number, len(self.groups) - 1)]
+
+    def _cuts(self, row: np.ndarray, number: int) -> list[cuts.Groups]:
         """List the cuts that the settings allow of the options in a row."""
         n = int(row.sum())
         if n < 2:
@@ -194,8 +202,10 @@ class FewShot(Partition):
             return [tuple((i,) for i in range(n))]
         if n > cuts.MOST_OPTIONS:
             return []
-        sizes = self.sizes or (cuts.even_sizes(n, self.groups),)
-        return cuts.all_cuts(n, [size for size in sizes if min(size) > 0])
+        groups = self._groups(number)
+        sizes = self.sizes or (cuts.even_sizes(n, groups),)
+        fit = [size for size in sizes if len(size) == groups and min(size) > 0]
+        return cuts.all_cuts(n, fit)
 
     # --------------------------------------------------------------------- conclusions
     def _choose(

@@ -118,6 +118,7 @@ def _probe(run: "Run", state: State, number: int, pause: Callable[[], None]) -> 
         return step.batch(data, rows, k_augment)
 
     return Probe(
+        number=number,
         context=step.context,
         weights=lambda s: jax.tree.map(lambda leaf: leaf[s], state["params"]),
         data=data,

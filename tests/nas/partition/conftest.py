@@ -1,4 +1,4 @@
-"""A supernet small enough to do by hand, and what a partition is given to look at it."""
+"""A supernet to do by hand, and what a partition is given to look at it."""
 
 import contextlib
 import dataclasses
@@ -89,6 +89,7 @@ class Toy:
         rng = np.random.default_rng(1)
         data = rng.standard_normal((64, self.features)).astype(np.float32)
         return Probe(
+            number=0,
             context=Context(self.space, self.forward, self.activity),
             weights=lambda s: self.params(),
             data=jnp.asarray(data),

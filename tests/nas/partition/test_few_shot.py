@@ -238,7 +238,7 @@ def test_parts_side_by_side_are_the_parts_in_turn(mesh):
         ({"at": ()}, "at is empty"),
         ({"cut": "best"}, "min_mean_within"),
         ({"children": "copy"}, "inherit, restart"),
-        ({"groups": 1}, "at least 2 groups"),
+        ({"groups": (1,)}, "at least 2 groups"),
         ({"sizes": ((3,),)}, "at least 2 groups"),
         ({"candidates": "("}, "no regular expression"),
     ],
@@ -255,7 +255,7 @@ def test_impossible_settings_are_refused(changes, words):
         (FewShot(at=(12,)), "training has 12"),
         (FewShot(at=(4,), decision="depth"), "width, activation"),
         (FewShot(at=(4,), candidates="edge.*"), "no decision left"),
-        (FewShot(at=(4,), groups=4), "no decision left"),
+        (FewShot(at=(4,), groups=(4,)), "no decision left"),
     ],
 )
 def test_partitions_that_do_not_fit_are_refused_before_training(partition, words):

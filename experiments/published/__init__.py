@@ -1,0 +1,1 @@
+"""Settings of published methods, to be put into an experiment."""
