@@ -9,6 +9,7 @@ from pathlib import Path
 
 from nas.report import members, sections
 from nas.report.html import Html, join, tag
+from nas.report.partition import partition
 from nas.report.record import Record, read_record
 from nas.runtime.workdir import Workdir, write_text_atomic
 
@@ -63,6 +64,7 @@ _PARTS = (
     members.architectures,
     sections.search,
     sections.training,
+    partition,
     sections.ranking,
     sections.next_steps,
     sections.method,
@@ -73,6 +75,7 @@ _TITLES = {
     "architectures": "Architectures",
     "search": "Search",
     "training": "Training",
+    "partition": "Sub-supernets",
     "ranking": "Ranking",
     "next": "Next",
     "method": "Method",

@@ -95,6 +95,11 @@ class Workdir:
         return self.path / "rank.json"
 
     @property
+    def partition(self) -> Path:
+        """How the supernet was split while it was trained, and by what evidence."""
+        return self.path / "partition.json"
+
+    @property
     def report(self) -> Path:
         """The page that explains the run."""
         return self.path / "report.html"

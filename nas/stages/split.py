@@ -27,7 +27,6 @@ from nas.training.step import State, TrainStep, role_key
 if TYPE_CHECKING:
     from nas.run import Run
 
-RECORD = "partition.json"
 RECORD_SCHEMA = 1
 # What every part of a sub-supernet takes over from it.
 _INHERITED = ("params", "opt_state", "strategy", "bad_step", "bad_genotype")
@@ -173,7 +172,7 @@ def _record(
     """Write what was decided, and by what, into `partition.json`."""
     if run.workdir is None or not is_main():
         return
-    path = run.workdir.path / RECORD
+    path = run.workdir.partition
     before = read_record(path)[:number]
     space = run.supernet.space
     entry = {

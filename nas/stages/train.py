@@ -24,11 +24,11 @@ from nas.runtime.mesh import (
     side_by_side,
 )
 from nas.runtime.metrics import MetricsWriter
-from nas.runtime.processes import count
+from nas.runtime.processes import count, is_main
 from nas.runtime.progress import Progress
 from nas.runtime.signals import StopSignals
 from nas.stages.initial import start_from
-from nas.stages.split import split, step_after
+from nas.stages.split import read_record, split, step_after
 from nas.training.step import PER_SUPERNET, State, make_train_step
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def train(run: "Run", initial: str | os.PathLike[str] | None = None) -> State:
                 # The state before a split is saved; the split follows from it.
                 state = split(run, state, splits, pause)
                 splits += 1
+                _show_splits(run, writer, number)
                 state = put(state, _layout(run, state))
                 program = _program(run, state, splits)
             state = program(state, data)
@@ -236,6 +237,17 @@ def _log(
         from nas.report.tensorboard import show_options
 
         show_options(writer, run.supernet.space, fetched["counts"].sum(0), number)
+
+
+def _show_splits(run: "Run", writer: MetricsWriter | None, number: int) -> None:
+    """Show in TensorBoard what the latest split was decided by."""
+    if writer is None or run.workdir is None or not is_main():
+        return
+    # Here, because importing matplotlib takes as long as all the rest.
+    from nas.report.tensorboard import show_splits
+
+    latest = read_record(run.workdir.partition)[-1]
+    show_splits(writer, latest["splits"], number)
 
 
 def _shares(run: "Run", counts: np.ndarray) -> dict[str, float]:
