@@ -41,6 +41,7 @@ class Record:
       parities: `parity.json` of each.
       files: names of the files of each.
       rank: `rank.json`, or None.
+      refinements: of `partition.json`, how the supernet was split; often empty.
       notes: what is missing or damaged, a sentence each.
     """
 
@@ -53,6 +54,7 @@ class Record:
     parities: dict[str, dict[str, Any]]
     files: dict[str, tuple[str, ...]]
     rank: dict[str, Any] | None
+    refinements: list[dict[str, Any]]
     notes: tuple[str, ...]
 
     @property
@@ -174,6 +176,7 @@ def read_record(workdir: str | os.PathLike[str]) -> Record:
             for i, path in subnets.items()
         },
         rank=_json(folder.rank, dict, "", notes),
+        refinements=at(_json(folder.partition, dict, "", notes), "refinements") or [],
         notes=tuple(notes),
     )
 

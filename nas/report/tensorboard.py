@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from nas.report.curves import hypervolume_figure
+from nas.report.distance_figure import chosen, distance_figure
 from nas.report.drawing import architecture_figure
 from nas.report.front_figure import front_figure, points_of
 from nas.report.heat_map import options_figure
@@ -105,6 +106,19 @@ def show_options(
             for k, option in enumerate(decision.options)
         }
     writer.figure("sampler/options", options_figure(shares), step)
+
+
+def show_splits(writer: MetricsWriter, splits: Sequence[Any], step: int) -> None:
+    """Show the distances that options were grouped by.
+
+    Args:
+      writer: of the training.
+      splits: of one refinement, as `partition.json` has them.
+      step: of the training.
+    """
+    measured = [split for split in splits if chosen(split) is not None]
+    if processes.is_main() and measured:
+        writer.figure("partition/distances", distance_figure(measured), step)
 
 
 def show_members(
