@@ -76,8 +76,9 @@ class Mixture(Weight):
     each decision's expected value, from 0 to 1. Controls: fixed, the same for all;
     shuffled, that of another architecture, drawn anew for each."""
 
-    jitter: float = 0.1
-    """How far experts start apart, as a fraction of each entry; 0: not at all."""
+    jitter: float = 0.5
+    """How far experts start apart, as a fraction of each entry; 0: not at all. Of a
+    small one, an adaptive optimiser may settle the router before they differ."""
 
     def __post_init__(self) -> None:
         """Check the ranges."""
