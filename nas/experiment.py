@@ -32,7 +32,7 @@ class Training:
     """Updates of the weights."""
 
     batch_size: int = 64
-    """Images in a step's batch, over all devices."""
+    """Examples in a step's batch, over all devices."""
 
     augment: Augment = dataclasses.field(default_factory=Augment)
     """Random crops and flips of training images."""
@@ -79,7 +79,7 @@ class Finetune:
     """Updates of the weights."""
 
     batch_size: int = 64
-    """Images in a step's batch."""
+    """Examples in a step's batch."""
 
     learning_rate: float = 0.0
     """The peak of the cosine schedule when weights are inherited; 0: a fifth of the
@@ -114,7 +114,7 @@ class Experiment:
     """The network whose weights every architecture shares, and its search space."""
 
     data: DataSource
-    """Where images and labels come from."""
+    """Where examples and labels come from."""
 
     search: Search
     """Which controller, objectives and budget."""

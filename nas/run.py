@@ -217,9 +217,9 @@ class Run:
         """Find out now, not after hours of training, what does not fit."""
         from nas.stages.search import make_loop
 
+        _ = self.allowed, self.mesh, self.train_step
         augment = self.experiment.training.augment
         self.dataset.kind.refuse_augmentation(augment.augments)
-        _ = self.allowed, self.mesh, self.train_step
         check_steps(self.experiment.partition, self.experiment.training.steps)
         self.experiment.optimizer.rate(self.experiment.training.steps)
         _ = make_loop(self, None)

@@ -11,6 +11,7 @@ from nas.cli.stages import STAGES, Stage
 _TRY = (
     ("nas run digits_cells", "the whole job on embedded data, about 3 minutes"),
     ("nas run vit_tiny --data ./photos", "your own images, one folder for each class"),
+    ("nas run text_gpt --data.path my.txt", "your own text, character by character"),
     ("nas run digits_cells --help", "every setting, explained"),
 )
 

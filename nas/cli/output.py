@@ -1,6 +1,7 @@
 """What a command prints: tables on a terminal, lines for other programs elsewhere."""
 
 import importlib.util
+import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from nas.data.kinds import Words
     from nas.stages.front import Member
 
 _WIDTH = 120
@@ -106,4 +108,16 @@ def print_places(workdir: Path) -> None:
     if subnets.is_dir() and any(subnets.iterdir()):
         first = min(path.name for path in subnets.iterdir() if path.is_dir())
         say(f"Networks     {subnets}")
-        say(f"             python {subnets / first / 'predict.py'} IMAGE.png")
+        argument = _words(workdir).argument
+        say(f"             python {subnets / first / 'predict.py'} {argument}")
+
+
+def _words(workdir: Path) -> "Words":
+    """Give what people call the examples of a run."""
+    from nas.data.kinds import words_of
+
+    try:
+        config = json.loads((workdir / "config.json").read_text(encoding="utf-8"))
+        return words_of(config.get("inputs"))
+    except (OSError, ValueError, AttributeError):
+        return words_of(None)

@@ -36,7 +36,8 @@ WORKDIR = Option(
 DATA = Option(
     "data",
     "PATH_OR_NAME",
-    "Other data: a folder of images by class, an .npz file, or a name such as digits",
+    "Other data: a folder of images by class, an .npz or .txt file, or a name such as "
+    "digits",
 )
 WHERE = Option(
     "where",
@@ -114,7 +115,7 @@ STAGES = (
             *PROCESSES,
         ),
         _EXPERIMENT,
-        "Each folder under subnets/ has the weights, programs that take raw images, "
+        "Each folder under subnets/ has the weights, programs that take raw inputs, "
         "predict.py that needs none of this, and the proof that all compute what the "
         "supernet does.",
         ("nas export runs/digits_cells --pick knee",),

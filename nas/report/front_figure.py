@@ -26,10 +26,12 @@ from nas.search.pareto import front_indices
 LABELS = {
     "error": "error (%)",
     "nll": "negative log-likelihood (nats)",
-    "macs": "multiply-accumulates of one image",
+    "macs": "multiply-accumulates of one example",
     "params": "parameters",
     "bytes": "bytes of weights",
 }
+# What a network costs, of which a front is drawn over one.
+COSTS = ("macs", "params", "bytes")
 # More dots than these become an image inside the figure.
 MOST_VECTOR_DOTS = 2000
 # The vertical axis shows at least this share of what was evaluated.
@@ -114,11 +116,17 @@ def front_figure(
     return figure
 
 
+def cost_of(objectives: Sequence[str]) -> str:
+    """Choose the cost to draw a front over: the first that was searched by, or MACs."""
+    return next((name for name in objectives if name in COSTS), COSTS[0])
+
+
 def points_of(
     label: str,
     objectives: Sequence[Mapping[str, float]],
     intervals: Sequence[Sequence[float]] | None = None,
     names: Sequence[str] = (),
+    cost: str = COSTS[0],
 ) -> Points:
     """Collect architectures' numbers, by ascending cost.
 
@@ -127,12 +135,13 @@ def points_of(
       objectives: of each architecture, at least one; names that all have are kept.
       intervals: of each error.
       names: a label for each, or none.
+      cost: by which they are sorted.
 
     Returns:
       The points, with the standard look; `dataclasses.replace` changes it.
     """
     shared = [name for name in objectives[0] if all(name in o for o in objectives)]
-    order = np.argsort([o.get("macs", 0) for o in objectives], kind="stable")
+    order = np.argsort([o.get(cost, 0) for o in objectives], kind="stable")
     columns = {
         name: np.array([float(objectives[i][name]) for i in order]) for name in shared
     }

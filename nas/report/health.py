@@ -73,8 +73,9 @@ def _chance(record: Record) -> list[str]:
         return []
     return [
         f"The best member of the front errs on {100 * min(errors):.0f} % of the "
-        f"images; guessing errs on {100 * chance:.0f} %. The supernet has learned next "
-        "to nothing: train longer, or with another learning rate."
+        f"{record.words.places}; guessing errs on {100 * chance:.0f} %. The "
+        "supernet has learned next to nothing: train longer, or with another learning "
+        "rate."
     ]
 
 
@@ -132,5 +133,5 @@ def _optimistic(record: Record) -> list[str]:
     return [
         f"{worse} of {len(record.front)} members err clearly more on the report split "
         "than on the search split by which they were chosen. Trust the report split's "
-        "numbers, and search with fewer evaluations or more images."
+        f"numbers, and search with fewer evaluations or more {record.words.examples}."
     ]

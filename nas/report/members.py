@@ -1,5 +1,6 @@
 """The members of a front: their picture, their table, and each of them drawn."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,19 +38,21 @@ def front(record: Record) -> Html:
     if evaluated is not None:
         evaluated = {name: v[record.feasible] for name, v in evaluated.items()}
     members = None
-    measured = [e for e in record.front if {"macs", "error"} <= set(e["objectives"])]
+    cost, lead = record.cost, record.words.headline
+    measured = [e for e in record.front if {cost, "error"} <= set(e["objectives"])]
     if measured:
         bounds = [e.get("interval") or [e["objectives"]["error"]] * 2 for e in measured]
         members = points_of(
             "the front (report split, 95 % interval)",
             [e["objectives"] for e in measured],
             bounds,
+            cost=cost,
         )
     available = set(evaluated or members.columns if members else evaluated or ())
-    qualities = [q for q in ("error", "nll") if q in available]
+    qualities = sorted({"error", "nll"} & available, key=lambda name: name != lead)
     content = []
-    if qualities and "macs" in available:
-        figure = front_figure(evaluated, members, qualities=qualities)
+    if qualities and cost in available:
+        figure = front_figure(evaluated, members, cost=cost, qualities=qualities)
         content.append(
             framed(
                 to_inline_svg(figure, "front", "Error against cost of the front"),
@@ -107,11 +110,18 @@ def architectures(record: Record) -> Html:
 
 def _front_table(record: Record) -> Html:
     timed = any(at(card, "latency", "median_ms") for card in record.cards.values())
-    head = ["Network", "Error, 95 % interval", "NLL", "MACs", "Parameters"]
+    head = ["Network", "Error, 95 % interval", "NLL"]
+    head += [f"Bits per {record.words.place}"] if _in_bits(record) else []
+    head += ["MACs", "Parameters"]
     head += ["Latency"] if timed else []
     head += ["Choices", "Files"]
     rows = [_front_row(record, entry, timed) for entry in record.front]
     return table(head, rows)
+
+
+def _in_bits(record: Record) -> bool:
+    """Say whether losses are read in bits, as those of language models are."""
+    return record.words.headline == "nll"
 
 
 def _front_row(record: Record, entry: Mapping[str, Any], timed: bool) -> list[object]:
@@ -127,7 +137,8 @@ def _front_row(record: Record, entry: Mapping[str, Any], timed: bool) -> list[ob
     name = tag("a", subnet, href=f"#subnet-{identifier(subnet)}")
     if entry.get("dominated"):
         name = join([name, Html("<br>"), tag("small", "beaten by another")])
-    row: list[object] = [name, error, nll, *costs]
+    bits = [f"{values['nll'] / math.log(2):.3f}" if nll else ""]
+    row: list[object] = [name, error, nll, *(bits if _in_bits(record) else []), *costs]
     if timed:
         median = at(record.cards.get(subnet), "latency", "median_ms")
         row.append(f"{median:.3g} ms" if median else "")

@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from nas.data.kinds import Words, words_of
 from nas.errors import UserError
 from nas.report.curves import Curve
+from nas.report.front_figure import cost_of
 from nas.runtime.metrics import read_scalars
 from nas.runtime.workdir import Workdir
 from nas.search.archive import Archive
@@ -63,6 +65,16 @@ class Record:
         wanted = tuple(at(self.config, "search", "objectives") or ())
         known = self.archive.columns if self.archive else wanted
         return tuple(name for name in wanted if name in known)
+
+    @property
+    def words(self) -> Words:
+        """What people call the examples."""
+        return words_of(at(self.config, "inputs"))
+
+    @property
+    def cost(self) -> str:
+        """The cost that the latest search minimised first, or else `macs`."""
+        return cost_of(self.objectives)
 
     @functools.cached_property
     def feasible(self) -> np.ndarray:

@@ -114,8 +114,8 @@ def next_steps(record: Record) -> Html:
         folder = f"subnets/{best}"
         rows.append(
             (
-                f"python {folder}/predict.py IMAGE.png",
-                "classify an image; needs JAX, not this package",
+                f"python {folder}/predict.py {record.words.argument}",
+                f"{record.words.predicts}; needs JAX, not this package",
             )
         )
         rows.append(
@@ -158,23 +158,24 @@ def next_steps(record: Record) -> Html:
 
 def method(record: Record) -> Html:
     """Say how the numbers came about, with every setting."""
-    config = record.config
+    config, words = record.config, record.words
     # The cards know one of the sizes even where the settings do not.
-    known = [c["num_images"] for c in record.cards.values() if "num_images" in c]
+    counts = ("num_images", "num_windows")
+    known = [c[n] for c in record.cards.values() for n in counts if n in c]
     sizes = {"report": known[0]} if known else {}
     sizes |= at(config, "split_sizes") or {}
-    images = [
+    parts = [
         f"{name} {sizes[name]:,}"
         for name in ("weights", "search", "report")
         if isinstance(sizes.get(name), int)
     ]
-    counted = f" ({', '.join(images)} images)" if images else ""
+    counted = f" ({', '.join(parts)} {words.examples})" if parts else ""
     sentences = [
-        f"Three splits share no image{counted}: the weights split trains, the search "
-        "split chooses, the report split measures what is reported.",
-        "Errors come with Wilson's 95 % interval. Negative log-likelihood is the mean "
-        "over images, in nats. Multiply-accumulates are of one image, without "
-        "additions of biases and without activations.",
+        f"Three splits share no {words.place}{counted}: the weights split trains, the "
+        "search split chooses, the report split measures what is reported.",
+        f"Errors come with {words.interval}. Negative log-likelihood is the mean over "
+        f"{words.places}, in nats. Multiply-accumulates are of one {words.example}, "
+        "without additions of biases and without activations.",
         "Batch normalisation, where there is any, uses statistics of the weights split "
         "that are taken for each architecture.",
     ]
@@ -185,9 +186,9 @@ def method(record: Record) -> Html:
     if latency:
         sentences.append(
             f"Latency is the median of {latency.get('num_runs', 'several')} runs of "
-            f"the exported program on one image, on {latency.get('device', 'a device')}"
-            f" ({latency.get('machine', '')}, {latency.get('num_cpus', '?')} CPUs); it "
-            "holds for that machine only."
+            f"the exported program on one {words.example}, on "
+            f"{latency.get('device', 'a device')} ({latency.get('machine', '')}, "
+            f"{latency.get('num_cpus', '?')} CPUs); it holds for that machine only."
         )
     relative = [
         float(check["relative"])
@@ -242,8 +243,8 @@ def limits(record: Record) -> Html:
     ]
     if at(record.config, "input_shape"):
         points.append(
-            "The report split resembles the training images. Other images may be "
-            "classified worse."
+            f"The report split resembles the training {record.words.examples}. Others "
+            "may be answered worse."
         )
     return section("limits", "Limits", bullets(points))
 

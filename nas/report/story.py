@@ -97,31 +97,45 @@ def _outcome(record: Record) -> str:
     if not record.front:
         return ""
     objectives = [entry["objectives"] for entry in record.front]
-    costs = [o["macs"] for o in objectives if "macs" in o]
+    costs = [o[record.cost] for o in objectives if record.cost in o]
     errors = [o["error"] for o in objectives if "error" in o]
     if not costs or not errors:
         return f"The result is {len(record.front)} networks."
-    num = len(record.front)
+    num, cost = len(record.front), WORDS[record.cost]
+    if record.cost == "macs":
+        cost += f" for one {record.words.example}"
     if num == 1:
         return (
             f"The result is one network: {100 * errors[0]:.1f} % error at "
-            f"{short(costs[0])} multiply-accumulates."
+            f"{short(costs[0])} {cost}{_bits(record)}."
         )
     return (
         f"The result is {num} networks between {short(min(costs))} and "
-        f"{short(max(costs))} multiply-accumulates an image, with errors between "
-        f"{100 * min(errors):.1f} % and {100 * max(errors):.1f} %."
+        f"{short(max(costs))} {cost}, with errors between {100 * min(errors):.1f} % "
+        f"and {100 * max(errors):.1f} %{_bits(record)}."
     )
+
+
+def _bits(record: Record) -> str:
+    """Say the losses as those of language models are said."""
+    if record.words.headline != "nll":
+        return ""
+    objectives = [entry["objectives"] for entry in record.front]
+    bits = [o["nll"] / math.log(2) for o in objectives if "nll" in o]
+    if not bits:
+        return ""
+    low, high = f"{min(bits):.2f}", f"{max(bits):.2f}"
+    span = low if low == high else f"{low} to {high}"
+    return f" and losses of {span} bits a {record.words.place}"
 
 
 def _space(record: Record) -> str:
     config, space = record.config, record.space
     data = at(config, "data", "class") or "the data"
     shape = config.get("input_shape")
-    pixels = f" of {settings_text(shape)}" if isinstance(shape, list) else ""
-    classes = config.get("num_classes")
-    what = f" into {classes} classes" if isinstance(classes, int) else ""
-    task = f"The networks sort images{pixels} ({data}){what}."
+    size = settings_text(shape) if isinstance(shape, list) else "unknown size"
+    classes = config.get("num_classes", "several")
+    task = record.words.task.format(shape=size, data=data, classes=classes)
     if space is None:
         return task
     listed = [f"{d.name} ({len(d.options)})" for d in space.decisions[:6]]
@@ -141,8 +155,9 @@ def _training(record: Record) -> str:
     text = (
         f"One supernet, {at(config, 'supernet', 'class')}, holds the weights of all of "
         f"them. It was trained once, for {training.get('steps'):,} steps of "
-        f"{training.get('batch_size')} images, by {_kind(config.get('optimizer'))}; "
-        f"each step trained {_paths(config.get('strategy'))}."
+        f"{training.get('batch_size')} {record.words.examples}, by "
+        f"{_kind(config.get('optimizer'))}; each step trained "
+        f"{_paths(config.get('strategy'))}."
     )
     if "train/accuracy" in record.curves:
         accuracy = record.curves["train/accuracy"][1][-1]
@@ -165,7 +180,8 @@ def _search(record: Record) -> str:
         share = f" ({_percent(fraction)} of the space)"
     return (
         f"With these weights, {len(record.archive):,} architectures{share} were "
-        f"measured{times} on images that trained nothing. The latest search was by "
+        f"measured{times} on {record.words.examples} that trained nothing. The latest "
+        f"search was by "
         f"{_kind(at(record.config, 'search', 'controller'))}, for "
         f"{and_list(objectives)}{limits}; it left {len(record.searched_front)} that no "
         "other beats in everything."

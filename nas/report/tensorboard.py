@@ -13,7 +13,7 @@ import numpy as np
 from nas.report.curves import hypervolume_figure
 from nas.report.distance_figure import chosen, distance_figure
 from nas.report.drawing import architecture_figure
-from nas.report.front_figure import front_figure, points_of
+from nas.report.front_figure import cost_of, front_figure, points_of
 from nas.report.heat_map import options_figure
 from nas.report.story import choices_text
 from nas.report.style import GREEN
@@ -63,14 +63,15 @@ def show_search(writer: MetricsWriter, loop: SearchLoop, state: Any) -> None:
     archive = loop.archive(state)
     table, feasible = archive.table(), loop.feasible_rows(archive)
     front = loop.front(state)
-    if "macs" in table and len(front):
+    cost = cost_of(loop.search.objectives)
+    if cost in table and len(front):
         rows = [{n: float(v[row]) for n, v in table.items()} for row in front]
         members = dataclasses.replace(
-            points_of("the front so far (search split)", rows), colour=GREEN
+            points_of("the front so far (search split)", rows, cost=cost), colour=GREEN
         )
         evaluated = {name: values[feasible] for name, values in table.items()}
         qualities = [name for name in ("error", "nll") if name in table]
-        figure = front_figure(evaluated, members, qualities=qualities)
+        figure = front_figure(evaluated, members, cost=cost, qualities=qualities)
         writer.figure("search/front", figure, step)
     if done:
         volumes = loop.hypervolumes(state)

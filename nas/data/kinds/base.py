@@ -25,8 +25,10 @@ class Words:
       place: what has one label, as in "one character"; an image is one place.
       places: many of them.
       task: what the networks do, with `{shape}`, `{data}` and `{classes}` to fill in.
+      interval: what the intervals of errors are.
       argument: what `predict.py` is given on the command line.
       predicts: what it does.
+      headline: what people of the field read first: `error` or `nll`.
     """
 
     example: str
@@ -34,8 +36,10 @@ class Words:
     place: str
     places: str
     task: str
+    interval: str
     argument: str
     predicts: str
+    headline: str
 
 
 class Preprocessing(abc.ABC):

@@ -33,9 +33,11 @@ class Images(Kind):
             examples="images",
             place="image",
             places="images",
-            task="The networks sort images{shape} ({data}){classes}.",
+            task="The networks sort images of {shape} ({data}) into {classes} classes.",
+            interval="Wilson's 95 % interval",
             argument="IMAGE.png",
             predicts="classify an image",
+            headline="error",
         )
 
     def check_inputs(self, where: str, inputs: np.ndarray, labels: np.ndarray) -> None:

@@ -74,10 +74,13 @@ class Tokens(Kind):
             examples="windows of text",
             place=unit,
             places=f"{unit}s",
-            task=f"The networks say which {unit} comes next, at each place of a "
-            f"window{{shape}} {unit}s ({{data}}){{classes}}.",
+            task=f"The networks say which {unit} comes next, at each place of windows "
+            f"of {{shape}} {unit}s ({{data}}, with {{classes}} different {unit}s).",
+            interval=f"a 95 % interval over windows, as the {unit}s of one window are "
+            "not independent",
             argument='"Some text"',
             predicts=f"say which {unit} comes next",
+            headline="nll",
         )
 
     @property
