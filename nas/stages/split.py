@@ -63,7 +63,7 @@ def split(run: "Run", state: State, number: int, pause: Callable[[], None]) -> S
     """
     partition, space = run.experiment.partition, run.supernet.space
     tables = host(state["allowed"])
-    probe = _probe(run, state, number, pause)
+    probe = make_probe(run, state, number, pause)
     refinements = partition.refine(space, tables, probe)
     parts, homes = divide(tables, refinements, space)
     _record(run, number, int(state["step"]), refinements, parts)
@@ -105,7 +105,10 @@ def _restarted(step: TrainStep, state: State, parts: np.ndarray) -> State:
     return step.init(parts) | kept
 
 
-def _probe(run: "Run", state: State, number: int, pause: Callable[[], None]) -> Probe:
+def make_probe(
+    run: "Run", state: State, number: int, pause: Callable[[], None]
+) -> Probe:
+    """Give a partition what it needs to look at the weights; see `split`."""
     step = run.train_step
     split = run.on_device("weights")
     data = {"inputs": split.inputs, "labels": split.labels}

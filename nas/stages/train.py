@@ -79,7 +79,7 @@ def train(run: "Run", initial: str | os.PathLike[str] | None = None) -> State:
                 state = split(run, state, splits, pause)
                 splits += 1
                 _show_splits(run, writer, number)
-                state = put(state, _layout(run, state))
+                state = put(state, layout_of(run, state))
                 program = _program(run, state, splits)
             state = program(state, data)
             last = number == training.steps
@@ -153,14 +153,14 @@ def _checkpoints(run: "Run") -> Checkpoints | None:
 
 def _program(run: "Run", state: State, splits: int) -> Callable[..., State]:
     """Compile the step of a phase: between two splits, of so many sub-supernets."""
-    return make_train_step(step_after(run, splits), _layout(run, state))
+    return make_train_step(step_after(run, splits), layout_of(run, state))
 
 
 def _start(run: "Run", initial: Any) -> State:
     state = run.train_step.init(run.allowed)
     if initial is not None:
         state = start_from(run, state, initial)
-    return put(state, _layout(run, state))
+    return put(state, layout_of(run, state))
 
 
 def _template(run: "Run", metadata: dict[str, Any]) -> State:
@@ -174,11 +174,11 @@ def _template(run: "Run", metadata: dict[str, Any]) -> State:
             leaf.shape, leaf.dtype, sharding=where
         ),
         shapes,
-        _layout(run, shapes),
+        layout_of(run, shapes),
     )
 
 
-def _layout(run: "Run", state: State) -> Any:
+def layout_of(run: "Run", state: State) -> Any:
     """Say which devices hold what of a state."""
     everywhere = replicated(run.mesh)
     layout = jax.tree.map(lambda _: everywhere, state)

@@ -132,6 +132,26 @@ def test_parts_inherit_weights_and_optimiser(halfway):
     assert int(after["step"]) == 4
 
 
+def test_measuring_sees_the_weights_split_alone_and_changes_nothing(
+    halfway, monkeypatch
+):
+    bench, before = halfway
+    seen = set()
+    on_device = Run.on_device
+
+    def watched(self, name):
+        seen.add(name)
+        return on_device(self, name)
+
+    monkeypatch.setattr(Run, "on_device", watched)
+    kept = jax.tree.map(np.array, before)
+    after = split(bench.run, before, 0, bool)
+    assert seen == {"weights"}
+    assert same(jax.tree.map(np.asarray, before), kept)
+    # No statistics of a norm are among what training carries on.
+    assert after.keys() == before.keys()
+
+
 def test_parts_that_restart_have_a_whole_schedule_ahead():
     # In Hu et al.'s code the schedule after a restart was twice as long as training.
     partition = FewShot(at=(4,), children="restart", score=QUICK)

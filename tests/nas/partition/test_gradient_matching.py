@@ -93,6 +93,13 @@ def test_one_large_gradient_dominates_a_cosine_over_everything():
     assert each[0, 1] == pytest.approx(1, abs=0.01)
 
 
+def test_every_repeat_has_a_batch_and_a_context_of_its_own():
+    toy = Toy(((1, -0.5, 0.3), (1, -1, 0.5)))
+    found = [distances(toy, QUICK, repeat=r) for r in (0, 0, 1, 2)]
+    np.testing.assert_array_equal(found[0], found[1])
+    assert not np.allclose(found[0], found[2]) and not np.allclose(found[2], found[3])
+
+
 def test_a_pair_without_a_gradient_is_undefined_and_does_not_decide():
     # An option of sign 0 cuts the shared vector off: its gradient is zero.
     toy = Toy(((1, 0, -1),))
