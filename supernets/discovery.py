@@ -31,20 +31,20 @@ def discover() -> dict[str, type[Supernet]]:
 def discover_tiny() -> dict[str, Supernet]:
     """List small supernets, on which every check of the contract runs.
 
-    They are what `TINY` is in a module that defines a supernet: an instance small
-    enough for examples, or a dictionary of instances by the names of variants.
+    A module that defines a supernet also has `TINY`, an instance small enough for
+    examples. If fields of it choose between different programs, it may have
+    `TINY_VARIANTS`, a dictionary of more instances by the names of the variants.
 
     Returns:
-      `{class name: instance}`, or `{class name-variant: instance}`.
+      `{class name: instance}`, and `{class name-variant: instance}`.
 
     Raises:
       AttributeError: a module defines a supernet and has no `TINY`.
     """
     found: dict[str, Supernet] = {}
     for name, cls in discover().items():
-        tiny = importlib.import_module(cls.__module__).TINY
-        if isinstance(tiny, Mapping):
-            found |= {f"{name}-{variant}": one for variant, one in tiny.items()}
-        else:
-            found[name] = tiny
+        module = importlib.import_module(cls.__module__)
+        found[name] = module.TINY
+        variants: Mapping[str, Supernet] = getattr(module, "TINY_VARIANTS", {})
+        found |= {f"{name}-{variant}": tiny for variant, tiny in variants.items()}
     return found

@@ -417,4 +417,17 @@ class Subnet(nnx.Module):
         return self.classifier(x.mean((1, 2)))
 
 
-TINY = NASBench201Supernet(channels=4, cells=2, input_shape=(8, 8, 2), num_classes=3)
+# Of the edges that vary, one leads to the output, one is between nodes, and one begins.
+TINY = NASBench201Supernet(
+    nasbench201(
+        {
+            "edge_0_2": "nor_conv_1x1",
+            "edge_0_3": "none",
+            "edge_1_3": "skip_connect",
+        }
+    ),
+    channels=4,
+    cells=2,
+    input_shape=(8, 8, 2),
+    num_classes=3,
+)

@@ -47,7 +47,7 @@ def swap_convolutions(patch):
     select = Choice.select
 
     def swapped(self, branches, *operands, **kwargs):
-        order = [0, 1, 3, 2, 4]
+        order = [0, 1, 3, 2, 4] if len(branches) == 5 else [0]
         return select(self, [branches[k] for k in order], *operands, **kwargs)
 
     patch.setattr(Choice, "select", swapped)
@@ -77,7 +77,8 @@ def forget_the_scale(patch):
     patch.setattr(norm.ElasticBatchNorm, "__call__", unscaled)
 
 
-CELL = np.asarray([3, 2, 4, 1, 3, 2], np.int32)
+# A 3x3 convolution, a pooling and a 1x1 convolution where the tiny cell varies.
+CELL = np.asarray([3, 0, 4, 0, 0, 2], np.int32)
 
 
 @pytest.mark.parametrize("defect", [swap_convolutions, forget_the_scale])
