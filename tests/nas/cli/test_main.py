@@ -154,6 +154,12 @@ BAD = [
     (("run", "tiny.py", "--data", "cut.npz"), "cut.npz"),
     (("run", "tiny.py", "--data", "shapes.npz"), "shapes.npz"),
     (("run", "tiny.py", "--data", "labels.npz"), "out of range"),
+    (("run", "tiny.py", "--data", "book.txt"), "takes images"),
+    (("run", "tiny.py", "--data", "latin.txt"), "is not UTF-8"),
+    (("run", "text_gpt", "--data", "digits"), "takes tokens of a text"),
+    (("run", "text_gpt", "--data.path", "absent.txt"), "there is no such file"),
+    (("run", "text_gpt", "--data.length", "0"), "length is 0"),
+    (("run", "text_gpt", "--training.augment.flip", "true"), "are for images"),
     (("run", "tiny.py", "--init", "w.safetensors"), "there is no file"),
     (("run", "tiny.py", "--num-processes", "2"), "missing: NAS_COORDINATOR"),
     (("run", "tiny.py", "--mesh.data", "99"), "do not fit"),
@@ -173,6 +179,8 @@ def test_bad_input_gets_one_message(refused, folder, argv, message):
     Path("cut.npz").write_bytes(Path("good.npz").read_bytes()[:200])
     np.savez("shapes.npz", images=images, labels=labels[:-1])
     np.savez("labels.npz", images=images, labels=np.where(labels == 3, 200, labels))
+    Path("book.txt").write_text("What is written. " * 100, encoding="utf-8")
+    Path("latin.txt").write_text("déjà vu. " * 100, encoding="latin-1")
     assert message in refused(*argv)
 
 
