@@ -46,7 +46,7 @@ class Choice:
 
         `m[j, ..] = sum_k w_k prod_a member_a[k, j_a]`: superposing the zero-padded
         slices of a shared tensor is one multiplication by it, whatever the number of
-        options (Sukthanker, Krishnakumar, Sharma and Hutter 2024, arXiv 2312.10440).
+        options (Sukthanker, Krishnakumar, Safari and Hutter 2024, arXiv 2312.10440).
 
         Args:
           *members: for each axis, `bool[K, n]`: the entries that belong to option k.
@@ -139,7 +139,7 @@ class Choice:
         weights = self.weights
         if self.index is not None:
             # Of a hard choice the chosen weight alone is differentiated.
-            taken = jnp.arange(len(self.options)) == self.index
+            taken = jnp.arange(len(self.options), dtype=jnp.int32) == self.index
             weights = jnp.where(taken, weights, 0)
         mass = jnp.stack([weights[m].sum() for m in members])
         outer_index, inner_index = None, [None] * len(groups)

@@ -1,6 +1,6 @@
 """Defects that were found in published code, which the checks must find.
 
-Most are in the released code of Sukthanker, Krishnakumar, Sharma and Hutter, "Weight
+Most are in the released code of Sukthanker, Krishnakumar, Safari and Hutter, "Weight
 Entanglement Meets Gradient-Based NAS", 2024, arXiv 2312.10440, or in what it builds on.
 Each is put in on purpose; the check that stands for it must then fail.
 """
