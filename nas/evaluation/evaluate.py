@@ -6,6 +6,7 @@ weights' running statistics would belong to none.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -76,10 +77,14 @@ class Evaluator:
     calibration: Split
     mesh: Mesh
 
-    def __post_init__(self) -> None:
-        """Compile nothing yet; one program serves every split of one size."""
-        object.__setattr__(self, "_one", make_evaluate(self))
-        object.__setattr__(self, "_stats", jax.jit(self._calibrate))
+    @functools.cached_property
+    def _one(self) -> Any:
+        """The one program, which serves every split of one size."""
+        return make_evaluate(self)
+
+    @functools.cached_property
+    def _stats(self) -> Any:
+        return jax.jit(self._calibrate)
 
     @property
     def calibration_inputs(self) -> np.ndarray:
@@ -154,7 +159,8 @@ class Evaluator:
     ) -> tuple[Any, Architecture]:
         """Give an architecture and the weights of its sub-supernet."""
         arch = Architecture.hard(self.supernet.space, genotype)
-        s = assign(allowed, arch.indices)
+        indices: Any = arch.indices  # canonical
+        s = assign(allowed, indices)
         return jax.tree.map(lambda leaf: leaf[s], params), arch
 
 

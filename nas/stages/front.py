@@ -53,10 +53,10 @@ class Member:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Member":
         """Read an entry of `front.json`."""
-        return cls(
-            **data
-            | {"genotype": tuple(data["genotype"]), "interval": tuple(data["interval"])}
-        )
+        values: dict[str, Any] = dict(data)
+        for name in ("genotype", "interval"):
+            values[name] = tuple(values[name])
+        return cls(**values)
 
 
 def front(run: "Run") -> Sequence[Member]:
