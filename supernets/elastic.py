@@ -298,9 +298,16 @@ class ElasticSupernet(Supernet):
             if slot.layer is not None:
                 value = value[slot.layer]
             local = {name: taken[per] for name, per in slot.names.items()}
-            for a, axis in enumerate(slot.axes):
-                if axis is not None:
-                    value = jnp.take(value, active_rows(axis, local), axis=a)
+            rows = {
+                a: active_rows(axis, local)
+                for a, axis in enumerate(slot.axes)
+                if axis is not None
+            }
+            # An option under which an axis has no entry has no such tensor.
+            if not all(len(own) for own in rows.values()):
+                continue
+            for a, own in rows.items():
+                value = jnp.take(value, own, axis=a)
             result[self.subnet_path(slot.path, slot.layer)] = value
         return unflatten(result)
 

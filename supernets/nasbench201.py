@@ -4,6 +4,11 @@ Dong and Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Archit
 Search", ICLR 2020, arXiv 2001.00326. All cells of a network are alike; each has weights
 of its own. Between the stages a residual block halves the image and doubles the
 channels.
+
+An edge's two convolutions may be entangled: one kernel of 3x3 whose centre is that of
+1x1, and one batch norm (Sukthanker, Krishnakumar, Sharma and Hutter, "Weight
+Entanglement Meets Gradient-Based NAS", 2024, arXiv 2312.10440). A subnet is then the
+same network as before.
 """
 
 import dataclasses
@@ -14,9 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from search_spaces import Architecture, Choice, SearchSpace
+from search_spaces import Architecture, Choice, Decision, SearchSpace
 from search_spaces.nasbench201 import EDGES, edge_name, nasbench201
-from supernets.axis import Axis
+from supernets.axis import Axis, Width
 from supernets.base import Outputs
 from supernets.elastic import ElasticSupernet, Path, Scope
 from supernets.layers.convolution import ElasticConvolution
@@ -29,7 +34,7 @@ from supernets.layers.pooling import average_pool_2x2, average_pool_3x3
 from supernets.layers.stacking import scan_layers, stacked
 
 STAGES = 3
-KERNEL_SIZES = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
+KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +47,7 @@ class NASBench201Supernet(ElasticSupernet):
       cells: N, cells in each stage. The benchmark has 5.
       affine: whether batch norms have a scale and a bias. The benchmark's networks,
         trained alone, have them.
+      entangled: whether the convolutions of an edge share their weights.
       input_shape: `(H, W, C)` of the input.
       num_classes: the length of the logits.
     """
@@ -50,6 +56,7 @@ class NASBench201Supernet(ElasticSupernet):
     channels: int = 16
     cells: int = 5
     affine: bool = True
+    entangled: bool = False
     input_shape: tuple[int, int, int] = (32, 32, 3)
     num_classes: int = 10
 
@@ -85,13 +92,21 @@ class NASBench201Supernet(ElasticSupernet):
             found.append(Scope((f"stage_{stage}",), length=self.cells))
             for e, edge in enumerate(EDGES):
                 name = edge_name(*edge)
-                options = self.space.decisions[e].options
-                for k in range(len(options)):
-                    member = np.arange(len(options))[:, None] == k
+                num = len(self.space.decisions[e].options)
+                for k, group in enumerate(self.groups(e)):
                     path = (f"stage_{stage}", "edges", str(e), "operations", str(k))
-                    presence = Axis((name,), (len(options),), member)
-                    found.append(Scope(path, presence=presence))
+                    # A shared kernel says itself which of it exists.
+                    path += ("norm",) if len(group) > 1 else ()
+                    member = np.isin(np.arange(num), group)[:, None]
+                    found.append(Scope(path, presence=Axis((name,), (num,), member)))
         return tuple(found)
+
+    def groups(self, edge: int) -> tuple[tuple[int, ...], ...]:
+        """Say which options of an edge have one operation together."""
+        options = self.space.decisions[edge].options
+        shared = [k for k, o in enumerate(options) if self.entangled and o in KERNELS]
+        alone = [(k,) for k in range(len(options)) if k not in shared]
+        return tuple(sorted([*alone, tuple(shared)] if shared else alone))
 
     def subnet_path(self, path: Path, layer: int | None) -> Path:
         """Say where a weight lies in a subnet; see `ElasticSupernet.subnet_path`."""
@@ -114,7 +129,7 @@ class _ReluConvBatchNorm(nnx.Module):
         self,
         inputs: int,
         outputs: int,
-        kernel_size: int,
+        kernel_size: Width,
         positions: int,
         affine: bool,
         rngs: nnx.Rngs,
@@ -130,8 +145,11 @@ class _ReluConvBatchNorm(nnx.Module):
         )
         self.norm = ElasticBatchNorm(outputs, affine=affine)
 
-    def __call__(self, x: jax.Array, mode: Mode) -> jax.Array:
-        return self.norm(self.convolution(jax.nn.relu(x), {}), {}, mode)
+    def __call__(
+        self, x: jax.Array, mode: Mode, size: Choice | None = None
+    ) -> jax.Array:
+        choices = {} if size is None else {size.names[0]: size}
+        return self.norm(self.convolution(jax.nn.relu(x), choices), {}, mode)
 
 
 class _Cell(nnx.Module):
@@ -144,37 +162,34 @@ class _Cell(nnx.Module):
     ) -> None:
         self.edges = nnx.List(
             [
-                MixedOperation(
-                    [
-                        self._operation(
-                            str(option), channels, positions, supernet, rngs
-                        )
-                        for option in decision.options
-                    ]
-                )
-                for decision in supernet.space.decisions
+                self._edge(supernet, e, channels, positions, rngs)
+                for e in range(len(EDGES))
             ]
         )
 
     @staticmethod
-    def _operation(
-        option: str,
+    def _edge(
+        supernet: NASBench201Supernet,
+        e: int,
         channels: int,
         positions: int,
-        supernet: NASBench201Supernet,
         rngs: nnx.Rngs,
-    ) -> nnx.Module:
-        if option in KERNEL_SIZES:
-            return _ReluConvBatchNorm(
-                channels,
-                channels,
-                KERNEL_SIZES[option],
-                positions,
-                supernet.affine,
-                rngs,
-            )
+    ) -> MixedOperation:
+        decision, groups = supernet.space.decisions[e], supernet.groups(e)
         simple = {"none": Zero, "skip_connect": Identity, "avg_pool_3x3": AveragePool}
-        return simple[option]()
+        operations = []
+        for group in groups:
+            option = str(decision.options[group[0]])
+            if option in simple:
+                operations.append(simple[option]())
+                continue
+            size = KERNELS[option] if len(group) == 1 else _kernel_axis(decision)
+            operations.append(
+                _ReluConvBatchNorm(
+                    channels, channels, size, positions, supernet.affine, rngs
+                )
+            )
+        return MixedOperation(operations, groups)
 
     def __call__(self, x: jax.Array, choices: list[Choice], mode: Mode) -> jax.Array:
         nodes = [x]
@@ -185,6 +200,14 @@ class _Cell(nnx.Module):
                     total = total + self.edges[e](nodes[source], choices[e], mode)
             nodes.append(total)
         return nodes[-1]
+
+
+def _kernel_axis(decision: Decision) -> Axis:
+    """Make either side of the kernel that an edge's convolutions share."""
+    sizes = [KERNELS.get(str(option), 0) for option in decision.options]
+    largest = Axis.centre((decision.name,), (len(sizes),), [max(s, 1) for s in sizes])
+    member = largest.member & (np.asarray(sizes) > 0)[:, None]
+    return dataclasses.replace(largest, member=member)
 
 
 class _Reduction(nnx.Module):
@@ -323,16 +346,16 @@ class _SubnetCell(nnx.Module):
         self.edges = nnx.Dict(
             {
                 str(e): _SubnetConvolution(
-                    channels, channels, KERNEL_SIZES[operation], affine, rngs
+                    channels, channels, KERNELS[operation], affine, rngs
                 )
                 for e, operation in enumerate(operations)
-                if operation in KERNEL_SIZES
+                if operation in KERNELS
             }
         )
 
     def _edge(self, e: int, x: jax.Array) -> jax.Array:
         operation = self.operations[e]
-        if operation in KERNEL_SIZES:
+        if operation in KERNELS:
             return self.edges[str(e)](x)
         if operation == "avg_pool_3x3":
             return average_pool_3x3(x)
@@ -431,3 +454,17 @@ TINY = NASBench201Supernet(
     input_shape=(8, 8, 2),
     num_classes=3,
 )
+TINY_VARIANTS = {
+    "entangled": dataclasses.replace(
+        TINY,
+        entangled=True,
+        space=nasbench201(
+            {
+                "edge_0_2": "none",
+                "edge_0_3": "skip_connect",
+                "edge_1_2": "none",
+                "edge_2_3": "none",
+            }
+        ),
+    )
+}

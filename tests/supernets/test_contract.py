@@ -1,5 +1,7 @@
 """The contract, over every supernet that is discovered."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -10,13 +12,14 @@ from tests.supernets import contract
 INERT = {"NASBench201Supernet": ("none",)}
 
 
-def cell_signature(operations):
+def cell_signature(operations, entangled=False):
     """What a NAS-Bench-201 cell computes, with the weights of its edges.
 
     A node is a sum of terms: the cell's input, a convolution (its edge, its kind and
     the sum that it is given), and poolings of these. Pooling is linear, and leaves the
     constant image that a convolution makes of zeros. A cell that no longer sees its
-    input gives a constant, which the last norm takes away.
+    input gives a constant, which the last norm takes away. Entangled convolutions share
+    the bias that they make of zeros.
     """
     nodes = {0: (("input",),), 1: (), 2: (), 3: ()}
     for (source, target), operation in zip(EDGES, operations, strict=True):
@@ -26,17 +29,16 @@ def cell_signature(operations):
         if operation == "avg_pool_3x3":
             inputs = tuple(t if t[-1] == () else ("pool", t) for t in inputs)
         elif operation != "skip_connect":
-            inputs = ((operation, source, target, inputs),)
+            kind = operation if inputs or not entangled else "convolution"
+            inputs = ((kind, source, target, inputs),)
         nodes[target] = tuple(sorted(nodes[target] + inputs, key=repr))
     return nodes[3] if "input" in repr(nodes[3]) else ()
 
 
-SIGNATURES = {"NASBench201Supernet": cell_signature}
-
-
-def _family(name):
-    """The class of a supernet, whatever the variant."""
-    return name.partition("-")[0]
+SIGNATURES = {
+    "NASBench201Supernet": cell_signature,
+    "NASBench201Supernet-entangled": functools.partial(cell_signature, entangled=True),
+}
 
 
 def test_every_option_of_every_decision_equals_its_subnet(case):
@@ -88,13 +90,15 @@ def test_hard_is_one_hot_soft(case):
 
 def test_hard_differentiates_the_chosen_weights_and_soft_all(case, name):
     genotypes = contract.every_option(case.space)
-    contract.check_gradients_of_weights(case, genotypes, INERT.get(_family(name), ()))
+    contract.check_gradients_of_weights(
+        case, genotypes, INERT.get(name.partition("-")[0], ())
+    )
 
 
 def test_every_decision_matters(case, name):
     genotypes = contract.random_genotypes(case.space, 100)
     near = [case.space.neighbours(genotype) for genotype in genotypes[:4]]
-    signature = SIGNATURES.get(_family(name), tuple)
+    signature = SIGNATURES.get(name, tuple)
     contract.check_every_decision_matters(
         case,
         np.concatenate([genotypes, *near]),
