@@ -20,7 +20,7 @@ from nas.data import Preprocessing, Split, evaluation_batches
 from nas.errors import UserError
 from nas.losses import mean_over_places
 from nas.partition import assign
-from nas.runtime.mesh import batch_sharding, host
+from nas.runtime.mesh import SUPERNETS, batch_sharding, host
 from search_spaces import Architecture
 from supernets import Supernet
 
@@ -110,8 +110,8 @@ class Evaluator:
           fraction of labels that were not answered), `error_variance` (of the error of
           an example, over examples), `macs`, `params` and `bytes`.
         """
-        size = -(-self.settings.batch_size // self.mesh.shape["data"])
-        size *= self.mesh.shape["data"]
+        devices = self.mesh.shape[SUPERNETS] * self.mesh.shape["data"]
+        size = -(-self.settings.batch_size // devices) * devices
         indices, weights = evaluation_batches(len(split), size)
         calibration = self.calibration_inputs
         sums = [
@@ -176,7 +176,7 @@ def make_evaluate(evaluator: Evaluator) -> Callable[..., jax.Array]:
       of its error, and of its error's square.
     """
     supernet, preprocessing = evaluator.supernet, evaluator.preprocessing
-    sharding = batch_sharding(evaluator.mesh)
+    sharding = batch_sharding(evaluator.mesh, over=(SUPERNETS, "data"))
 
     def evaluate(
         params: Any,

@@ -89,14 +89,29 @@ def replicated(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec())
 
 
-def batch_sharding(mesh: Mesh, axis: int = 0) -> NamedSharding:
+def batch_sharding(
+    mesh: Mesh, axis: int = 0, over: tuple[str, ...] = ("data",)
+) -> NamedSharding:
     """Return the layout of a batch.
 
     Args:
       mesh: the devices.
       axis: which dimension of the arrays is the batch.
+      over: the axes of the mesh that share it.
     """
-    return NamedSharding(mesh, PartitionSpec(*(None,) * axis, "data"))
+    return NamedSharding(mesh, PartitionSpec(*(None,) * axis, over))
+
+
+def wide_batch(mesh: Mesh, batch_size: int) -> tuple[str, ...]:
+    """Say which axes of the mesh share a batch where no sub-supernets lie side by side.
+
+    Args:
+      mesh: the devices.
+      batch_size: examples; where all devices cannot share them equally, `data` does.
+    """
+    both = (SUPERNETS, "data")
+    size = mesh.shape[SUPERNETS] * mesh.shape["data"]
+    return both if batch_size % size == 0 else ("data",)
 
 
 def side_by_side(num: int, mesh: Mesh) -> bool:

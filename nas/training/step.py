@@ -20,7 +20,7 @@ import optax
 from jax.sharding import Mesh, PartitionSpec
 
 from nas.data import Augment, BatchOrder, Preprocessing
-from nas.runtime.mesh import SUPERNETS, batch_sharding, side_by_side
+from nas.runtime.mesh import SUPERNETS, batch_sharding, side_by_side, wide_batch
 from nas.strategies import Batch, Context, Gradients, Strategy
 from nas.training.optimizer import Optimizer, keep_inactive
 from search_spaces import Architecture
@@ -146,15 +146,15 @@ class TrainStep:
           The next state.
         """
         step = state["step"]
+        num = state["allowed"].shape[0]
         orders, batches = {}, {}
         for i, (split, order) in enumerate(self.orders.items()):
             key = jax.random.fold_in(role_key(self.seed, "order", i), step + 1)
             orders[split], indices = order.next(state["order"][split], key)
             augment = jax.random.fold_in(role_key(self.seed, "augment", i), step)
-            batches[split] = self.batch(data[split], indices, augment)
+            batches[split] = self.batch(data[split], indices, augment, num)
 
         parts = {name: state[name] for name in PER_SUPERNET}
-        num = state["allowed"].shape[0]
 
         def one(inputs: Any, batches: Any) -> Any:
             part, s = inputs
@@ -194,7 +194,11 @@ class TrainStep:
         )(inputs, batches)
 
     def batch(
-        self, split: dict[str, jax.Array], indices: jax.Array, key: jax.Array
+        self,
+        split: dict[str, jax.Array],
+        indices: jax.Array,
+        key: jax.Array,
+        num: int = 1,
     ) -> Batch:
         """Take examples of a split, augmented and preprocessed.
 
@@ -202,12 +206,17 @@ class TrainStep:
           split: its `inputs` and `labels`.
           indices: `int32[B]`.
           key: of the augmentation.
+          num: S, for how many sub-supernets the batch is.
 
         Returns:
           The batch, laid out over the devices.
         """
         inputs = self.augment(key, split["inputs"][indices])
-        inputs = jax.lax.with_sharding_constraint(inputs, batch_sharding(self.mesh))
+        over = ("data",)
+        if not side_by_side(num, self.mesh):
+            over = wide_batch(self.mesh, indices.shape[0])
+        layout = batch_sharding(self.mesh, over=over)
+        inputs = jax.lax.with_sharding_constraint(inputs, layout)
         return Batch(self.preprocessing(inputs), split["labels"][indices], indices)
 
     def _one(

@@ -19,31 +19,53 @@ TREE = {
 @pytest.mark.parametrize(
     ("config", "shape"),
     [
-        (MeshConfig(), (8, 1)),
-        (MeshConfig(model=2), (4, 2)),
-        (MeshConfig(data=1), (1, 1)),
-        (MeshConfig(data=2, model=3), (2, 3)),
+        (MeshConfig(), (1, 8, 1)),
+        (MeshConfig(model=2), (1, 4, 2)),
+        (MeshConfig(data=1), (1, 1, 1)),
+        (MeshConfig(data=2, model=3), (1, 2, 3)),
+        (MeshConfig(model=2, supernets=2), (2, 2, 2)),
     ],
 )
 def test_shape_of_the_mesh(config, shape):
     mesh = make_mesh(config)
     assert tuple(mesh.shape.values()) == shape
-    assert mesh.axis_names == ("data", "model")
-    assert mesh.axis_types == (AxisType.Auto,) * 2
+    assert mesh.axis_names == ("supernets", "data", "model")
+    assert mesh.axis_types == (AxisType.Auto,) * 3
 
 
 @pytest.mark.parametrize(
-    "config", [MeshConfig(data=9), MeshConfig(model=3), MeshConfig(model=16)]
+    "config",
+    [
+        MeshConfig(data=9),
+        MeshConfig(model=3),
+        MeshConfig(model=16),
+        MeshConfig(supernets=3),
+    ],
 )
 def test_mesh_that_does_not_fit(config):
     with pytest.raises(UserError, match=r"mesh\.model = .* the 8 device"):
         make_mesh(config)
 
 
-@pytest.mark.parametrize("fields", [{"data": -1}, {"model": 0}])
+@pytest.mark.parametrize("fields", [{"data": -1}, {"model": 0}, {"supernets": 0}])
 def test_impossible_sizes(fields):
     with pytest.raises(UserError, match=rf"mesh\.{next(iter(fields))} is"):
         MeshConfig(**fields)
+
+
+@pytest.mark.parametrize(("num", "expected"), [(1, False), (2, True), (3, False)])
+def test_parts_are_spread_where_they_divide(num, expected):
+    mesh = make_mesh(MeshConfig(data=2, supernets=2))
+    assert meshes.side_by_side(num, mesh) == expected
+    assert not meshes.side_by_side(num, make_mesh(MeshConfig()))
+
+
+@pytest.mark.parametrize(
+    ("size", "axes"), [(8, ("supernets", "data")), (6, ("data",)), (2, ("data",))]
+)
+def test_a_batch_goes_to_all_devices_that_can_share_it(size, axes):
+    mesh = make_mesh(MeshConfig(data=2, supernets=2))
+    assert meshes.wide_batch(mesh, size) == axes
 
 
 def test_first_rule_wins_and_the_rest_is_replicated():
@@ -64,7 +86,7 @@ def test_first_rule_wins_and_the_rest_is_replicated():
     ("rule", "message"),
     [
         (("bocks", ("model",)), r"'bocks' is the first to match no weight.*blocks/0/w"),
-        (("head", ("modle",)), r"axis 'modle'. Allowed: data, model"),
+        (("head", ("modle",)), r"axis 'modle'. Allowed: supernets, data, model"),
         (("head", (None, "model")), r"head/w has shape \(6, 10\); the 4 device.*of 10"),
         (("0/b", (None, "model")), r"blocks/0/b has 2 dimensions.*\(6,\)"),
         (("(", ("model",)), "no regular expression"),

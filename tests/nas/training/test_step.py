@@ -98,7 +98,7 @@ def gradients(uniform):
         state = strategy.init(jax.random.key(0), bench.supernet.space)
         step = jax.jit(
             lambda state, key: strategy.gradients(
-                bench.step._context, state, params, batches, key, allowed
+                bench.step.context, state, params, batches, key, allowed
             )
         )
         return step(state, jax.random.key(1))
