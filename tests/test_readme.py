@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import jax
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -21,6 +22,21 @@ def test_python_runs(capsys):
     members = [line for line in lines if "'macs'" in line]
     assert len(members) >= 3
     assert all("'error'" in line for line in members)
+
+
+def test_the_ways_to_share_weights_go_together(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    exec(compile(BLOCKS[1], "README.md", "exec"), found)
+    run = found["run"]
+    shapes = jax.eval_shape(lambda: run.train_step.init(run.allowed))
+    assert shapes["params"]["blocks"]["mlp"]["experts"]["up"]["kernel"].shape[:3] == (
+        1,
+        4,
+        2,
+    )
+    assert run.experiment.partition.at == (1000,)
+    run.close()
 
 
 @pytest.mark.parametrize("link", LINKS)
