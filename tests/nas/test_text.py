@@ -18,9 +18,11 @@ from nas.data import Augment, TextFile
 from nas.errors import UserError
 from nas.evaluation import error_interval
 from nas.experiment import Finetune, Training
-from nas.export import load_subnet, predict_tokens
+from nas.export import load_subnet, onnx, predict_tokens
+from nas.export.weights import pack_weights
 from nas.losses import CrossEntropy
 from nas.report.page import write_report
+from nas.stages.initial import start_from
 from search_spaces import Architecture
 from supernets import Outputs
 from supernets.language_model import TINY
@@ -254,3 +256,29 @@ def test_finetuning_goes_on_from_inherited_weights(finished):
     assert "updates of 8 windows of text" in found["budget"]
     tuned = load_subnet(run.workdir.path / "finetuned" / member.id)
     assert tuned(run.splits.report.inputs[:2]).shape == (2, 8, run.dataset.num_classes)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_onnxruntime_computes_the_same(elsewhere, tmp_path):
+    """Needs a package index at first use; minutes, most of them installing."""
+    folder = shutil.copytree(elsewhere, tmp_path / "net")
+    model = onnx.convert_to_onnx(folder)
+    parity = json.loads((folder / "parity.json").read_text())
+    assert model.stat().st_size > 1000
+    assert parity["checks"]["onnx_vs_jax_export"]["relative"] < 1e-4
+
+
+@pytest.mark.slow
+def test_training_starts_from_the_largest_subnet(finished, experiment, tmp_path):
+    run, _ = finished
+    genotype = run.supernet.largest()
+    own = jax.tree.map(lambda leaf: np.asarray(leaf[0]), run.state["params"])
+    extracted = run.supernet.extract(own, None, genotype)
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(pack_weights(jax.tree.map(np.asarray, extracted)))
+    again = Run(experiment, notify=ignore)
+    state = start_from(again, again.train_step.init(again.allowed), path)
+    started = jax.tree.map(lambda leaf: leaf[0], state["params"])
+    found = again.supernet.extract(started, None, genotype)["params"]
+    jax.tree.map(np.testing.assert_array_equal, found, extracted["params"])
