@@ -9,7 +9,8 @@ Method: small vision transformers on 8x8 digits. Of each seed, supernets with th
 first weights and batches are trained:
   plain           all architectures share one set of weights
   one_expert      a mixture of one, which must be the plain supernet again
-  layer, neuron   two experts in the feed-forward layers, the published setting
+  layer, neuron   two experts in the feed-forward layers, as published, but for what
+                  the router sees: one-hot rows, of which the controls see others
   fixed           the router sees a constant: more parameters, no architecture
   shuffled        the router sees another architecture, drawn anew for each
   plain_longer    plain, for as many more steps as two experts take more time
@@ -62,8 +63,8 @@ SUPERNET = VisionTransformerSupernet(
 VARIANTS: dict[str, Supernet] = {
     PLAIN: SUPERNET,
     "one_expert": published(SUPERNET, experts=1),
-    "layer": published(SUPERNET),
-    "neuron": published(SUPERNET, granularity="neuron"),
+    "layer": published(SUPERNET, encoding="one_hot"),
+    "neuron": published(SUPERNET, encoding="one_hot", granularity="neuron"),
     "fixed": published(SUPERNET, encoding="fixed"),
     "shuffled": published(SUPERNET, encoding="shuffled"),
     LONGER: SUPERNET,
