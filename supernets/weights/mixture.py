@@ -21,11 +21,10 @@ import numpy as np
 from flax import nnx
 
 from search_spaces import Architecture, SearchSpace
-from supernets.base import Supernet
 from supernets.layers.drawing import HE, draw
 from supernets.layers.precision import at_least_float32
 from supernets.paths import Path, flatten, unflatten
-from supernets.weights.base import Place, Weight, WeightedSupernet
+from supernets.weights.base import Place, Weight
 
 GRANULARITIES = ("layer", "neuron")
 ENCODINGS = ("one_hot", "ordinal", "fixed", "shuffled")
@@ -247,35 +246,6 @@ class Mixture(Weight):
             }
             routers |= {(*group.name, *path): leaf for path, leaf in own.items()}
         return result | {"router": unflatten(routers)}
-
-
-def published(
-    supernet: Supernet,
-    *,
-    experts: int = 2,
-    granularity: str = "layer",
-    encoding: str = "ordinal",
-    path: str = "blocks/mlp",
-) -> WeightedSupernet:
-    """Make the published setting: mixtures in the feed-forward layers alone.
-
-    Each layer has one router by layer, or one for each of its two linear maps by
-    neuron, of 128 hidden units, which sees the whole network as normalised sizes. The
-    released code starts experts identical (masked language models) or apart
-    (translation); ours start a little apart.
-
-    Args:
-      supernet: whose stacked blocks have a feed-forward part.
-      experts: 2 or 6 in the publication.
-      granularity: layer or neuron.
-      encoding: as in `Mixture`.
-      path: of the feed-forward part.
-
-    Returns:
-      The supernet with these weights.
-    """
-    kind = Mixture(experts, granularity, hidden=128, encoding=encoding)
-    return WeightedSupernet(supernet, ((path, kind),))
 
 
 # ------------------------------------------------------------------------- arithmetic
