@@ -1,8 +1,9 @@
 """Rewrite a program into operations whose conversion to ONNX is right.
 
 jax2onnx 0.17 converts some operations to graphs that do not load: ONNX reads a size of
-0 in a reshape as "the same as before", and padded sums over windows come out in wrong
-shapes. A program is therefore traced first, then interpreted with those replaced.
+0 in a reshape as "the same as before", padded sums over windows come out in wrong
+shapes, and onnxruntime cannot choose between truth values. A program is therefore
+traced first, then interpreted with those replaced.
 """
 
 from collections.abc import Callable, Sequence
@@ -69,6 +70,9 @@ def _apply(equation: Any, inputs: list[Any]) -> Sequence[Any]:
         return [jax.lax.concatenate(filled, axis)]
     if name == "reduce_window_sum" and _is_spatial(params["window_dimensions"]):
         return [_window_sum(*inputs, **params)]
+    if name == "select_n" and shapes[0].dtype == jnp.bool_ and len(inputs) == 3:
+        which, no, yes = inputs
+        return [(which & yes) | (~which & no)]
     outputs = equation.primitive.bind(
         *inputs, **equation.primitive.get_bind_params(params)
     )

@@ -97,6 +97,13 @@ def test_words():
     assert Tokens(2).names == ("0", "1")
 
 
+@pytest.mark.parametrize(("unit", "size"), [("character", 0x3000), ("byte", 256)])
+def test_names_are_printable_and_all_different(unit, size):
+    names = Tokens(size, unit, tuple(range(size))).names
+    assert len(set(names)) == size
+    assert all(name and name.isprintable() and not name.isspace() for name in names)
+
+
 def test_unknown_kinds_of_files():
     with pytest.raises(UserError, match="kind is 'sound'"):
         read_preprocessing("sound", {})

@@ -35,6 +35,19 @@ def test_rewriting_drops_empty_pieces():
             assert all(0 not in variable.aval.shape for variable in equation.invars)
 
 
+def test_rewriting_chooses_between_truth_values_by_logic():
+    def program(x):
+        mask = jnp.tril(jnp.ones((4, 4), bool))
+        return jnp.where(mask & (x[:, None] > x[None]), x[None], jnp.float32(-1))
+
+    x = jnp.asarray([3.0, 1.0, 4.0, 2.0])
+    rewritten = rewrite(program, jax.ShapeDtypeStruct(x.shape, x.dtype))
+    np.testing.assert_array_equal(rewritten(x), program(x))
+    for equation in jax.make_jaxpr(rewritten)(x).eqns:
+        if equation.primitive.name == "select_n":
+            assert equation.outvars[0].aval.dtype != jnp.bool_
+
+
 def test_what_is_no_subnet_is_refused_before_anything_is_made(tmp_path, capsys):
     assert onnx.main([str(tmp_path)]) == 2
     assert "is no exported subnet" in capsys.readouterr().err
