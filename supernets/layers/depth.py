@@ -40,7 +40,15 @@ def scan_to_depth(
 
     Returns:
       An array like `x`.
+
+    Raises:
+      ValueError: a depth is less than what came before.
     """
+    if min(depth.options) < before:
+        raise ValueError(
+            f"scan_to_depth: the depths {depth.options}, of which one is less than the "
+            f"{before} layers that came before the stack."
+        )
     # Column 0 stands for x itself, the others for the layers' outputs.
     ends = before + np.arange(1 + max(depth.options) - before)
     member = np.asarray(depth.options)[:, None] == ends

@@ -14,7 +14,6 @@ from flax import nnx
 from search_spaces import Choice
 from supernets.axis import Spec, Width, masked, width_of
 from supernets.layers.drawing import HE, draw
-from supernets.layers.precision import at_least_float32
 
 
 class _Map(nnx.Module):
@@ -57,8 +56,6 @@ class SqueezeExcitation(nnx.Module):
 
     def __call__(self, x: jax.Array, choices: Mapping[str, Choice]) -> jax.Array:
         """Weigh the channels of `[B, H, W, C]`."""
-        # A sum over many pixels would lose digits in half precision.
-        mean = x.mean((1, 2), dtype=at_least_float32(x.dtype)).astype(x.dtype)
-        hidden = jax.nn.relu(self.squeeze(mean, choices))
+        hidden = jax.nn.relu(self.squeeze(x.mean((1, 2)), choices))
         gate = jax.nn.hard_sigmoid(self.excite(hidden, choices))
         return x * gate[:, None, None]
