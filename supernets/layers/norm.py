@@ -98,7 +98,10 @@ class _VectorNorm(nnx.Module):
                 members = members[choice.index][None]
                 weights = weights[choice.index][None]
         flat = x.reshape(-1, x.shape[-1]).astype(dtype)
-        y = self._mixture(flat, members, weights.astype(dtype))
+        # Kept for the backward pass is x alone: the rest is quickly computed again, and
+        # arrays like x for each norm would make a step larger than the plain network's.
+        mixture = jax.checkpoint(self._mixture)
+        y = mixture(flat, members, weights.astype(dtype))
         return y.reshape(x.shape).astype(x.dtype)
 
     def _mixture(
