@@ -244,13 +244,11 @@ class FewShot(Partition):
     ) -> float:
         """Resample the repeats, and count how often the same is chosen."""
         repeats = len(samples)
-        counts = jax.random.multinomial(
-            jax.random.fold_in(rng, repeats),
-            np.float32(repeats),
-            np.full(repeats, 1 / repeats, np.float32),
-            shape=(_RESAMPLES, repeats),
-        )
-        means = _mean(samples, np.asarray(counts, np.float64))
+        key = jax.random.fold_in(rng, repeats)
+        shape = (_RESAMPLES, repeats)
+        drawn = np.asarray(jax.random.randint(key, shape, 0, repeats, "int32"))
+        counts = (drawn[:, :, None] == np.arange(repeats)).sum(1)
+        means = _mean(samples, counts.astype(np.float64))
         winner, cut = self._choose(means, picks, rng)
         own = self._choose(_mean(samples, np.ones((1, repeats)))[0], picks, rng)
         return float(((winner == own[0]) & (cut == own[1])).mean())
