@@ -164,13 +164,16 @@ class Mixture(Weight):
         axis, experts = _expert_axis(place), _leaves(params["experts"])
         if self.granularity == "layer":
             return [_Group((), (), tuple(experts))]
-        outputs, found = _leaves(place.outputs), {}
+        outputs = _leaves(place.outputs)
+        found: dict[tuple[Path, tuple[int, ...]], list[Path]] = {}
         for path, leaf in experts.items():
             # A kernel and its bias lie beside each other, and have the same rows.
             rows = leaf.shape[axis + 1 :][-outputs[path] :]
             name = (*path[:-1], "rows_" + "x".join(map(str, rows)))
             found.setdefault((name, rows), []).append(path)
-        return [_Group(*key, tuple(paths)) for key, paths in found.items()]
+        return [
+            _Group(name, rows, tuple(paths)) for (name, rows), paths in found.items()
+        ]
 
     # --------------------------------------------------------------------- folding
     def fold(self, params: Any, arch: Architecture, place: Place) -> Any:
