@@ -19,13 +19,13 @@ from nas import Experiment, Training
 from nas.data import Augment, Cifar10
 from nas.search import NSGA2, Search
 from nas.training.optimizer import SGD
-from search_spaces.mobile import Stage, mobile
+from search_spaces.mobile import MobileStage, mobile
 from supernets import MobileSupernet
 
 space = mobile(
     "mobile_32x32",
     [
-        Stage(widths, (1, 2, 3), (3, 5), (3, 4, 6))
+        MobileStage(widths, (1, 2, 3), (3, 5), (3, 4, 6))
         for widths in ((16, 20, 24), (24, 32, 40), (48, 64, 80))
     ],
 )

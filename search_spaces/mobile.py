@@ -14,7 +14,7 @@ from search_spaces.base import Decision, SearchSpace
 
 
 @dataclasses.dataclass(frozen=True)
-class Stage:
+class MobileStage:
     """What may vary in one stage.
 
     Attributes:
@@ -30,7 +30,7 @@ class Stage:
     expand: tuple[float, ...]
 
 
-def mobile(name: str, stages: Sequence[Stage]) -> SearchSpace:
+def mobile(name: str, stages: Sequence[MobileStage]) -> SearchSpace:
     """Make a space of mobile convolutional networks.
 
     Args:
@@ -56,7 +56,7 @@ def mobile(name: str, stages: Sequence[Stage]) -> SearchSpace:
     return SearchSpace(name, tuple(decisions))
 
 
-def stages_of(space: SearchSpace) -> tuple[Stage, ...]:
+def stages_of(space: SearchSpace) -> tuple[MobileStage, ...]:
     """Read the stages that `mobile` made a space of.
 
     Args:
@@ -69,14 +69,14 @@ def stages_of(space: SearchSpace) -> tuple[Stage, ...]:
       ValueError: `mobile` makes no such space; the message names what differs.
     """
     options = {decision.name: decision.options for decision in space.decisions}
-    stages: list[Stage] = []
+    stages: list[MobileStage] = []
     while (s := len(stages) + 1) and f"width_{s}" in options:
         needed = (f"width_{s}", f"depth_{s}", f"kernel_{s}_1", f"expand_{s}_1")
         _require(space, needed)
         parts = [options[name] for name in needed]
         for name, sizes in zip(needed[:3], parts[:3], strict=True):
             _check_sizes(space, name, sizes)
-        stages.append(Stage(*parts))  # type: ignore[arg-type]
+        stages.append(MobileStage(*parts))  # type: ignore[arg-type]
     if not stages:
         _require(space, ("width_1",))
     if mobile(space.name, stages).decisions != space.decisions:
@@ -116,7 +116,7 @@ PRESETS = {
         mobile(
             "ofa_mobilenet_v3",
             [
-                Stage((width,), (2, 3, 4), (3, 5, 7), (3, 4, 6))
+                MobileStage((width,), (2, 3, 4), (3, 5, 7), (3, 4, 6))
                 for width in (24, 40, 80, 112, 160)
             ],
         ),
@@ -124,7 +124,7 @@ PRESETS = {
         mobile(
             "mobile_tiny",
             [
-                Stage(widths, (1, 2, 3), (3, 5), (2, 3, 4))
+                MobileStage(widths, (1, 2, 3), (3, 5), (2, 3, 4))
                 for widths in ((8, 12, 16), (16, 20, 24), (24, 32, 40))
             ],
         ),

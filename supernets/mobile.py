@@ -18,7 +18,7 @@ import numpy as np
 from flax import nnx
 
 from search_spaces import Architecture, Choice, SearchSpace
-from search_spaces.mobile import PRESETS, Stage, mobile, stages_of
+from search_spaces.mobile import PRESETS, MobileStage, mobile, stages_of
 from supernets.axis import Axis, Width
 from supernets.base import Outputs
 from supernets.blocks.inverted_residual import (
@@ -161,7 +161,7 @@ class MobileSupernet(ElasticSupernet):
 
     # ------------------------------------------------------------------ sizes
     @property
-    def stages(self) -> tuple[Stage, ...]:
+    def stages(self) -> tuple[MobileStage, ...]:
         """What may vary in each stage."""
         return stages_of(self.space)
 
@@ -456,8 +456,8 @@ TINY = MobileSupernet(
     space=mobile(
         "tiny",
         (
-            Stage((2, 4), (1, 2), (3, 5), (1, 2)),
-            Stage((3, 5), (1, 2), (3, 5), (1, 2)),
+            MobileStage((2, 4), (1, 2), (3, 5), (1, 2)),
+            MobileStage((3, 5), (1, 2), (3, 5), (1, 2)),
         ),
     ),
     stem_width=3,

@@ -7,9 +7,12 @@ import pytest
 
 import search_spaces
 from search_spaces import Decision, SearchSpace
-from search_spaces.mobile import Stage, mobile, stages_of
+from search_spaces.mobile import MobileStage, mobile, stages_of
 
-STAGES = (Stage((4,), (1, 3), (3, 5), (1.5, 2)), Stage((6, 8), (2,), (3,), (1,)))
+STAGES = (
+    MobileStage((4,), (1, 3), (3, 5), (1.5, 2)),
+    MobileStage((6, 8), (2,), (3,), (1,)),
+)
 SPACE = mobile("two", STAGES)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from search_spaces import Architecture, Decision, SearchSpace
-from search_spaces.mobile import Stage, mobile
+from search_spaces.mobile import MobileStage, mobile
 from supernets import MobileSupernet
 from supernets.mobile import TINY
 from supernets.paths import flatten
@@ -90,7 +90,7 @@ def test_macs_of_the_published_network_are_those_of_its_program():
 
 @pytest.mark.slow
 def test_the_block_before_the_stages_is_that_of_the_subnet(float64):
-    stage = Stage((4,), (1,), (3,), (2,))
+    stage = MobileStage((4,), (1,), (3,), (2,))
     supernet = dataclasses.replace(
         TINY,
         space=mobile("one", (stage, dataclasses.replace(stage, kernel=(3, 5)))),
