@@ -224,7 +224,7 @@ def statistics_of(seeds: list[dict[str, Any]], name: str) -> dict[str, Any]:
         alone, shared = np.asarray(seed["alone"]), np.asarray(seed["shared"][name])
         gaps.append(float((shared - alone).mean()))
         pairs.append(shared - np.asarray(seed["shared"][PLAIN]))
-        tau, _ = stats.kendalltau(shared, alone)
+        tau, _ = np.asarray(stats.kendalltau(shared, alone))
         taus.append(float(tau))
     each = np.concatenate(pairs)
     low, high = bootstrap(each, np.mean)
