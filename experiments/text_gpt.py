@@ -21,6 +21,16 @@ Commands:
   python runs/text_gpt/subnets/ID/predict.py "The value of" --sample 200
 
 Expected time: about 3 minutes on 2 CPU cores.
+
+Result (2 cores of an AMD EPYC, JAX 0.10.2, 2026-11-21): 2 min 59 s of CPU time,
+compiling included; 4 min 40 s by the clock, as other work kept both cores busy. Five
+members between 4,400 and 70,896 parameters, with losses of 2.41 to 2.01 nats (3.48 to
+2.90 bits) a character on the report split, and errors of 63.7 % to 54.7 % whose
+intervals over windows, about 1 % to either side, overlap between neighbours only. The
+search split is another part of the text and harder: 2.15 nats at best. As a measure of
+how short the training is, tables that count the pairs, triples and quadruples of the
+training characters (smoothed as suits the report split best) reach 2.43, 1.89 and 1.68
+nats on the report split.
 """
 
 from nas import Experiment, Export, Training
