@@ -39,10 +39,9 @@ def depthwise2d(
     """
     if shifted is None:
         shifted = jax.default_backend() == "cpu"
-    pad = (kernel.shape[0] - 1) // 2
     if shifted:
-        edges = ((0, 0), (pad, pad), (pad, pad), (0, 0))
-        return _convolve(jnp.pad(x, edges), kernel[:, :, 0], stride)
+        return _convolve(x, kernel[:, :, 0], stride)
+    pad = (kernel.shape[0] - 1) // 2
     return jax.lax.conv_general_dilated(
         x,
         kernel,
@@ -53,21 +52,19 @@ def depthwise2d(
     )
 
 
-def _num_outputs(x: jax.Array, k: int, stride: int) -> tuple[int, int]:
-    return (x.shape[1] - k) // stride + 1, (x.shape[2] - k) // stride + 1
+def _padded(x: jax.Array, k: int) -> jax.Array:
+    pad = (k - 1) // 2
+    return jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
 
 
 def _columns(rows: jax.Array, first: int, num: int, stride: int) -> jax.Array:
     return rows[:, :, first : first + (num - 1) * stride + 1 : stride]
 
 
-# The three contractions of x[b, s h + i, s w + j, c], kernel[i, j, c] and
-# y[b, h, w, c], for a stride s. Each is differentiated by the other two.
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _convolve(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
-    """Contract x, without padding, and kernel."""
+def _add_up(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+    """Add up shifted images, each times a tap; x is padded."""
     k = kernel.shape[0]
-    height, width = _num_outputs(x, k, stride)
+    height, width = ((n - k) // stride + 1 for n in x.shape[1:3])
     total = jnp.zeros((), x.dtype)
     for i in range(k):
         rows = x[:, i : i + (height - 1) * stride + 1 : stride]
@@ -77,30 +74,40 @@ def _convolve(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     return total
 
 
+# The three contractions of x[b, s h + i - p, s w + j - p, c], kernel[i, j, c] and
+# y[b, h, w, c], for a stride s and the padding p; x is kept without it for the backward
+# pass. Each is differentiated by the other two.
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _convolve(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+    """Contract x and kernel."""
+    return _add_up(_padded(x, kernel.shape[0]), kernel, stride)
+
+
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _image(
     y: jax.Array, kernel: jax.Array, stride: int, shape: tuple[int, int]
 ) -> jax.Array:
     """Contract y and kernel, to images of a height and a width."""
-    edge = kernel.shape[0] - 1
-    # Strides may leave rows and columns at the ends that no output has seen.
+    pad = (kernel.shape[0] - 1) // 2
+    # Strides may leave rows and columns at the ends that no output is centred on.
     spans = [
-        (edge, size - (num - 1) * stride - 1, stride - 1)
+        (pad, pad + size - (num - 1) * stride - 1, stride - 1)
         for size, num in zip(shape, y.shape[1:3], strict=True)
     ]
     zero = jnp.zeros((), y.dtype)
     spread = jax.lax.pad(y, zero, [(0, 0, 0), *spans, (0, 0, 0)])
-    return _convolve(spread, kernel[::-1, ::-1], 1)
+    return _add_up(spread, kernel[::-1, ::-1], 1)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def _kernel(x: jax.Array, y: jax.Array, stride: int, k: int) -> jax.Array:
     """Contract x and y, to kernels of a size."""
     height, width = y.shape[1:3]
+    padded = _padded(x, k)
 
     # A row at a time: the whole kernel at once is slower to compile and to run.
     def row(i: jax.Array) -> jax.Array:
-        rows = jax.lax.dynamic_slice_in_dim(x, i, (height - 1) * stride + 1, 1)
+        rows = jax.lax.dynamic_slice_in_dim(padded, i, (height - 1) * stride + 1, 1)
         rows = rows[:, ::stride]
         taps = [(_columns(rows, j, width, stride) * y).sum((0, 1, 2)) for j in range(k)]
         return jnp.stack(taps)
