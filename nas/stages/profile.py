@@ -42,7 +42,7 @@ def profile(run: "Run") -> list[Finding]:
     """
     sizes = list(_space(run))
     state = put(run.train_step.init(run.allowed), replicated(run.mesh))
-    rows = [*sizes, *_weights(state)]
+    rows = [*sizes, *_weights(state), *_splitting(run)]
     state, train_rows, train_seconds = _training(run, state)
     evaluation_rows, evaluation_seconds = _evaluation(run, state)
     total = train_seconds + evaluation_seconds
@@ -96,6 +96,17 @@ def _weights(state: dict[str, Any]) -> Iterator[Finding]:
     yield "parameters of the supernet", f"{count:,}"
     yield "memory, weights", _bytes(_size(state["params"]))
     yield "memory, optimiser", _bytes(_size(state["opt_state"]))
+
+
+def _splitting(run: "Run") -> Iterator[Finding]:
+    at = run.experiment.partition.at
+    if at:
+        steps = ", ".join(f"{step:,}" for step in at)
+        yield (
+            "splits",
+            f"after step {steps}; times and memory here are those before the first; "
+            "each split multiplies both by its groups",
+        )
 
 
 def _training(

@@ -231,6 +231,14 @@ def test_one_split_into_nothing_new_is_the_plain_supernet():
     assert same(plain.after(4), parted.after(4))
 
 
+def test_the_profile_says_that_splits_come_on_top():
+    from nas.stages.profile import profile
+
+    rows = dict(profile(Run(tiny(partition=TWICE), notify=ignore)))
+    assert rows["splits"].startswith("after step 4, 8;")
+    assert "splits" not in dict(profile(Run(tiny(), notify=ignore)))
+
+
 # ------------------------------------------------------------------------------ devices
 @pytest.mark.parametrize("mesh", [pytest.param((1, 4), marks=pytest.mark.slow), (2, 2)])
 def test_parts_side_by_side_are_the_parts_in_turn(mesh):
