@@ -249,7 +249,10 @@ class GradientMatching:
 
     def _distance(self, parts: Sequence[tuple[jax.Array, jax.Array]]) -> jax.Array:
         if self.average == "all":
-            return 1 - _cosine(sum(p for p, _ in parts), sum(n for _, n in parts))
+            products, norms = (
+                jnp.stack(both).sum(0) for both in zip(*parts, strict=True)
+            )
+            return 1 - _cosine(products, norms)
         cosines = jnp.stack([_cosine(p, n) for p, n in parts])
         return 1 - jnp.nanmean(cosines, axis=0)
 
@@ -296,10 +299,11 @@ def alive_table(space: SearchSpace, table: np.ndarray, d: int) -> np.ndarray | N
       `bool[D, O]`; None if the decision never has an effect under the table.
     """
     narrowed = table.copy()
-    while space.conditions[d] is not None:
-        parent, under = space.conditions[d]
+    condition = space.conditions[d]
+    while condition is not None:
+        parent, under = condition
         narrowed[parent] &= under
         if not narrowed[parent].any():
             return None
-        d = parent
+        condition = space.conditions[parent]
     return narrowed

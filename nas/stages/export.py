@@ -40,7 +40,7 @@ def export(
     if folder is None and run.workdir is None:
         raise UserError("export: give a folder, as this run has no workdir.")
     root = Path(folder) if folder is not None else run.workdir.subnets  # type: ignore
-    chosen = picked(members, pick)
+    chosen = picked(members, pick, searched_cost(run))
     trained = host(pick_weights(load_trained(run)))
     written: dict[str, Member] = {}
     reference = _reference_program(run)
@@ -59,7 +59,13 @@ def export(
     return [member for member in members if member.id in {m.id for m in chosen}]
 
 
-def picked(members: Sequence[Member], pick: str) -> list[Member]:
+def searched_cost(run: "Run") -> str:
+    """Name the first cost that the latest search minimised; `macs` if it had none."""
+    known = run.supernet.costs(run.supernet.smallest()[None])
+    return next((n for n in run.experiment.search.objectives if n in known), "macs")
+
+
+def picked(members: Sequence[Member], pick: str, cost: str) -> list[Member]:
     """Choose members by `all`, `knee`, `best` or an id.
 
     The knee is the member farthest below the line between the two ends of the front,
@@ -68,6 +74,7 @@ def picked(members: Sequence[Member], pick: str) -> list[Member]:
     Args:
       members: of the front.
       pick: which.
+      cost: the objective that the knee holds against the loss.
 
     Returns:
       At least one member.
@@ -81,7 +88,7 @@ def picked(members: Sequence[Member], pick: str) -> list[Member]:
     if pick == "best":
         return [members[int(losses.argmin())]]
     if pick == "knee":
-        costs = np.log([max(m.objectives["macs"], 1) for m in members])
+        costs = np.log([max(m.objectives[cost], 1) for m in members])
         return [members[_knee(losses, costs)]]
     by_id = {member.id: member for member in members}
     if pick not in by_id:

@@ -20,7 +20,14 @@ from nas.runtime.mesh import host
 from nas.runtime.processes import barrier, is_main
 from nas.runtime.workdir import write_json_atomic
 from nas.search.uniform import closest_uniform
-from nas.stages.export import SAMPLES, export, own_weights, pick_weights, picked
+from nas.stages.export import (
+    SAMPLES,
+    export,
+    own_weights,
+    pick_weights,
+    picked,
+    searched_cost,
+)
 from nas.stages.front import Member, read_front
 from nas.stages.standalone import (
     Budget,
@@ -108,7 +115,7 @@ def _member(run: "Run", subnet_id: str) -> Member:
     """Find the member, and see to it that it is exported."""
     members: Sequence[Member]
     members = read_front(run) if run.workdir is not None else run.front()
-    chosen = picked(members, subnet_id)
+    chosen = picked(members, subnet_id, searched_cost(run))
     if len(chosen) > 1:
         ids = ", ".join(member.id for member in chosen)
         raise UserError(f"finetune takes one subnet. Give one of: {ids}.")

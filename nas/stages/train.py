@@ -197,7 +197,7 @@ def layout_of(run: "Run", state: State) -> Any:
     return layout
 
 
-def _data(run: "Run") -> dict[str, dict[str, jax.Array]]:
+def _data(run: "Run") -> dict[str, dict[str, Any]]:
     return {
         name: {
             "inputs": run.on_device(name).inputs,
@@ -227,7 +227,7 @@ def _log(
     # A schedule that began anew after a split began that much later.
     updates = number - 1 - (run.experiment.training.steps - horizon)
     rate = run.experiment.optimizer.rate(horizon)
-    values["train/learning_rate"] = float(rate(np.float32(updates)))
+    values["train/learning_rate"] = float(np.asarray(rate(np.float32(updates))))
     values["train/sub_supernets"] = len(fetched["counts"])
     values |= _shares(run, fetched["counts"].sum(0))
     if writer is None:
