@@ -22,7 +22,7 @@ import optax
 from experiments.benchmarks.record import parse, parser, save, show
 from search_spaces import Architecture
 from search_spaces.language_model import language_model
-from search_spaces.mobile import Stage, mobile
+from search_spaces.mobile import MobileStage, mobile
 from search_spaces.vision_transformer import vision_transformer
 from supernets import Supernet
 from supernets.language_model import LanguageModelSupernet
@@ -87,8 +87,8 @@ def language_model_of(num: int) -> tuple[Supernet, str]:
 def mobile_of(num: int) -> tuple[Supernet, str]:
     """Make a mobile network with so many widths of its first stage."""
     stages = (
-        Stage(widths(16, 1, num), (1, 2), (3, 5), (2, 3)),
-        Stage((24,), (1, 2), (3, 5), (2, 3)),
+        MobileStage(widths(16, 1, num), (1, 2), (3, 5), (2, 3)),
+        MobileStage((24,), (1, 2), (3, 5), (2, 3)),
     )
     supernet = MobileSupernet(
         space=mobile("memory", stages),
