@@ -132,10 +132,8 @@ def compose(name, kind, **settings):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    jax.config.update("jax_disable_most_optimizations", True)
+def forget_programs():
     yield
-    jax.config.update("jax_disable_most_optimizations", False)
     jax.clear_caches()
 
 

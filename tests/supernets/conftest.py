@@ -16,13 +16,8 @@ def _case(name: str, dtype: str) -> Case:
 
 @pytest.fixture(scope="module", autouse=True)
 def forget_programs():
-    """Extracted networks run operation by operation: thousands of small programs.
-
-    What runs for milliseconds is compiled without most optimisations, in half the time.
-    """
-    jax.config.update("jax_disable_most_optimizations", True)
+    """Extracted networks run operation by operation: thousands of small programs."""
     yield
-    jax.config.update("jax_disable_most_optimizations", False)
     _case.cache_clear()
     jax.clear_caches()
 

@@ -1,11 +1,23 @@
 """An entangled step needs the memory of the largest subnet's, however many options."""
 
+import os
+
+import jax
 import pytest
 
 from experiments.benchmarks.memory import FAMILIES, peaks
 
 ALLOWED = 1.1
 BATCH = 32
+
+
+@pytest.fixture(autouse=True)
+def optimised():
+    """What counts is the memory of the program that users run."""
+    before = os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "1"
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.mark.parametrize(
