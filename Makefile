@@ -16,7 +16,7 @@ SOURCES := experiments nas predictors search_spaces supernets tests
 help:
 	@echo "make demo       train, search and export on the digits data set (3 minutes)"
 	@echo "make test       the tests (under 15 minutes)"
-	@echo "make test-slow  the long checks as well"
+	@echo "make test-slow  the long checks as well, compiled as users compile"
 	@echo "make check      formatting, lint and types"
 	@echo "make format     put formatting and imports right"
 	@echo "make clean      remove $(VENV) and caches; runs/ stays"
@@ -29,7 +29,7 @@ test: $(VENV)/.installed-test
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 test-slow: $(VENV)/.installed-test
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "slow or not slow"
+	@JAX_DISABLE_MOST_OPTIMIZATIONS=0 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "slow or not slow"
 
 check: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check $(SOURCES)
