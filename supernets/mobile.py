@@ -320,8 +320,9 @@ class _Stage(nnx.Module):
         if self.enters:
             names.append(f"width_{s - 1}")
         x = self.first(x, {name: arch[name] for name in names}, mode)
+        depth = arch[f"depth_{s}"]
         if self.depth == 1:
-            return x
+            return depth.mask().astype(x.dtype) * x
         shared = {f"width_{s}": arch[f"width_{s}"]}
         later = range(2, self.depth + 1)
 
@@ -331,9 +332,7 @@ class _Stage(nnx.Module):
             return block(x, shared | dict(own), mode)
 
         own = {kind: arch.stack(_per_block(kind, s, later)) for kind in _PER_BLOCK}
-        return scan_to_depth(
-            self.later, body, x, arch[f"depth_{s}"], mode, own, before=1
-        )
+        return scan_to_depth(self.later, body, x, depth, mode, own, before=1)
 
 
 class _Network(nnx.Module):
@@ -456,7 +455,7 @@ TINY = MobileSupernet(
     space=mobile(
         "tiny",
         (
-            MobileStage((2, 4), (1, 2), (3, 5), (1, 2)),
+            MobileStage((2, 4), (1,), (3, 5), (1, 2)),
             MobileStage((3, 5), (1, 2), (3, 5), (1, 2)),
         ),
     ),
