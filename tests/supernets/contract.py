@@ -174,7 +174,8 @@ class Case:
             return jnp.sum(self.cotangent * found), found
 
         argnums = (0, 1)[: self.differentiated]
-        grad = jax.value_and_grad(loss, argnums, has_aux=True)
+        # Compiled whole: a program can be kept, hundreds of small ones are not.
+        grad = jax.jit(jax.value_and_grad(loss, argnums, has_aux=True))
         # Flax's own norms raise float64 by float32, which strict promotion refuses.
         with jax.numpy_dtype_promotion("standard"):
             return _reorder(grad(self.params, self.x))
@@ -182,7 +183,7 @@ class Case:
     def infer_subnet(self, genotype, stats):
         """Give the logits of the extracted network in inference."""
         with jax.numpy_dtype_promotion("standard"):
-            return self._subnet(genotype, stats)(self.params, self.x)
+            return jax.jit(self._subnet(genotype, stats))(self.params, self.x)
 
     def _subnet(self, genotype, stats):
         abstract = nnx.eval_shape(lambda: self.supernet.subnet(genotype))
