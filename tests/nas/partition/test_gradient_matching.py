@@ -94,7 +94,7 @@ def test_one_large_gradient_dominates_a_cosine_over_everything():
 
 
 def test_every_repeat_has_a_batch_and_a_context_of_its_own():
-    toy = Toy(((1, -0.5, 0.3), (1, -1, 0.5)))
+    toy = Toy(((1, -0.5, 0.3), (1, -1, 0.5)), offsets=1.0)
     found = [distances(toy, QUICK, repeat=r) for r in (0, 0, 1, 2)]
     np.testing.assert_array_equal(found[0], found[1])
     assert not np.allclose(found[0], found[2]) and not np.allclose(found[2], found[3])
