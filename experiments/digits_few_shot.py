@@ -13,11 +13,11 @@ Command: nas run digits_few_shot
 Expected time: 4 to 5 minutes on 2 CPU cores, compiling included: the step is compiled
 for one, two and four sub-supernets, and 1,810 of the gradients are for measuring.
 
-Result (2 cores of an AMD EPYC, busy with other work, JAX 0.10.2, 2026-11-21): 7 min 0 s,
-of which 6 min 16 s of processor time. The first split was the edge from the input to the
-output: nothing and pooling | skip and both convolutions, the same in 93 % of resampled
-batches after 12 of them; then one edge of each half, the second of them without a clear
-order after all 40 batches (54 %). Three members, 120 to 144 thousand
+Result (2 cores of an AMD EPYC, busy with other work, JAX 0.10.2, 2026-11-21): 7 min
+0 s, of which 6 min 16 s of processor time. The first split was the edge from the input
+to the output: nothing and pooling | skip and both convolutions, the same in 93 % of
+resampled batches after 12 of them; then one edge of each half, the second of them
+without a clear order after all 40 batches (54 %). Three members, 120 to 144 thousand
 multiply-accumulates, errors of 1.7 % to 2.2 % on 357 images of the report split: no
 better than the one supernet of `digits_cells`, whose intervals overlap with these.
 
