@@ -8,7 +8,6 @@ The shifted form is linear in each of image, kernel and cotangent, so that its t
 contractions are one another's derivatives, of any order.
 """
 
-import functools
 from collections.abc import Mapping
 
 import jax
@@ -40,7 +39,7 @@ def depthwise2d(
     if shifted is None:
         shifted = jax.default_backend() == "cpu"
     if shifted:
-        return _convolve(x, kernel[:, :, 0], stride)
+        return _outputs(x, kernel[:, :, 0], stride)
     pad = (kernel.shape[0] - 1) // 2
     return jax.lax.conv_general_dilated(
         x,
@@ -77,14 +76,12 @@ def _add_up(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
 # The three contractions of x[b, s h + i - p, s w + j - p, c], kernel[i, j, c] and
 # y[b, h, w, c], for a stride s and the padding p; x is kept without it for the backward
 # pass. Each is differentiated by the other two.
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _convolve(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+def _to_outputs(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     """Contract x and kernel."""
     return _add_up(_padded(x, kernel.shape[0]), kernel, stride)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _image(
+def _to_image(
     y: jax.Array, kernel: jax.Array, stride: int, shape: tuple[int, int]
 ) -> jax.Array:
     """Contract y and kernel, to images of a height and a width."""
@@ -99,8 +96,7 @@ def _image(
     return _add_up(spread, kernel[::-1, ::-1], 1)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _kernel(x: jax.Array, y: jax.Array, stride: int, k: int) -> jax.Array:
+def _to_kernel(x: jax.Array, y: jax.Array, stride: int, k: int) -> jax.Array:
     """Contract x and y, to kernels of a size."""
     height, width = y.shape[1:3]
     padded = _padded(x, k)
@@ -115,7 +111,12 @@ def _kernel(x: jax.Array, y: jax.Array, stride: int, k: int) -> jax.Array:
     return jax.lax.map(row, jnp.arange(k))
 
 
-def _convolve_backward(
+_outputs = jax.custom_vjp(_to_outputs, nondiff_argnums=(2,))
+_image = jax.custom_vjp(_to_image, nondiff_argnums=(2, 3))
+_kernel = jax.custom_vjp(_to_kernel, nondiff_argnums=(2, 3))
+
+
+def _outputs_backward(
     stride: int, residuals: tuple[jax.Array, jax.Array], dy: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     x, kernel = residuals
@@ -133,7 +134,7 @@ def _image_backward(
 ) -> tuple[jax.Array, jax.Array]:
     del shape
     y, kernel = residuals
-    return _convolve(dx, kernel, stride), _kernel(dx, y, stride, kernel.shape[0])
+    return _outputs(dx, kernel, stride), _kernel(dx, y, stride, kernel.shape[0])
 
 
 def _kernel_backward(
@@ -144,12 +145,14 @@ def _kernel_backward(
 ) -> tuple[jax.Array, jax.Array]:
     del k
     x, y = residuals
-    return _image(y, dkernel, stride, x.shape[1:3]), _convolve(x, dkernel, stride)
+    return _image(y, dkernel, stride, x.shape[1:3]), _outputs(x, dkernel, stride)
 
 
-_convolve.defvjp(lambda x, k, s: (_convolve(x, k, s), (x, k)), _convolve_backward)
-_image.defvjp(lambda y, k, s, n: (_image(y, k, s, n), (y, k)), _image_backward)
-_kernel.defvjp(lambda x, y, s, n: (_kernel(x, y, s, n), (x, y)), _kernel_backward)
+# The forward passes are the plain functions: inside of a `scan`, JAX 0.10 mixes up what
+# is kept of a function whose forward pass calls that function itself.
+_outputs.defvjp(lambda x, k, s: (_to_outputs(x, k, s), (x, k)), _outputs_backward)
+_image.defvjp(lambda y, k, s, n: (_to_image(y, k, s, n), (y, k)), _image_backward)
+_kernel.defvjp(lambda x, y, s, n: (_to_kernel(x, y, s, n), (x, y)), _kernel_backward)
 
 
 class ElasticDepthwiseConvolution(nnx.Module):

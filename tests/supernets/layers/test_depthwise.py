@@ -42,6 +42,24 @@ def test_shifted_images_have_the_derivatives_of_a_convolution(
             assert checks.distance(a, b) < 1e-9
 
 
+def test_derivatives_hold_inside_of_a_scan(checks):
+    """Stacked blocks are scanned; second derivatives go through both loops."""
+
+    def stack(shifted):
+        def layer(x, kernel):
+            return jnp.tanh(depthwise2d(x, kernel, shifted=shifted)), None
+
+        return lambda p: jax.lax.scan(layer, *p)[0]
+
+    point = checks.normal((2, 4, 3, 2), 1), checks.normal((2, 3, 3, 1, 2), 2)
+    direction = checks.normal(point[0].shape, 3), checks.normal(point[1].shape, 4)
+    found, expected = (
+        checks.derivatives(stack(s))(point, direction) for s in (True, False)
+    )
+    for a, b in zip(found, expected, strict=True):
+        assert checks.distance(a, b) < 1e-9
+
+
 def test_the_fast_form_is_that_of_the_backend(monkeypatch):
     x, kernel = jnp.ones((1, 3, 3, 2)), jnp.ones((3, 3, 1, 2))
 
