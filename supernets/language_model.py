@@ -209,7 +209,7 @@ def _table(key: jax.Array, shape: tuple[int, int], dtype: Any) -> jax.Array:
     return draw(nnx.Rngs(key), shape, 1, gain=SCALE**2)
 
 
-def _as_they_are(arrays: tuple[Any, ...], **_: Any) -> tuple[Any, ...]:
+def _as_they_are(arrays: Any, /, **_: Any) -> Any:
     # By itself Flax rounds a table to the type that it was drawn in.
     return arrays
 

@@ -178,7 +178,9 @@ def parts_block(run: Run, steps: int) -> Callable[[int], None]:
     state = put(state, layout)
     program = make_train_step(run.train_step, layout)
     weights = run.on_device("weights")
-    data = {"weights": {"inputs": weights.inputs, "labels": weights.labels}}
+    data: dict[str, dict[str, Any]] = {
+        "weights": {"inputs": weights.inputs, "labels": weights.labels}
+    }
 
     def block(number: int) -> None:
         nonlocal state

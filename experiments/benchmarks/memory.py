@@ -194,6 +194,8 @@ def peak(
 
     program = jax.jit(step, donate_argnums=0).lower(params, arch, x).compile()
     found = program.memory_analysis()
+    if found is None:
+        raise SystemExit("This backend of XLA does not analyse memory.")
     return (
         found.argument_size_in_bytes
         + found.output_size_in_bytes

@@ -70,7 +70,8 @@ def block(kind: str, batch_size: int, steps: int) -> Callable[[int], None]:
     x = jax.random.normal(key, (batch_size, *SUPERNET.input_shape))
     labels = jnp.arange(batch_size) % SUPERNET.num_classes
     rows = np.random.default_rng(0).exponential(size=(steps, *space.valid.shape))
-    rows = np.float32(rows * space.valid / (rows * space.valid).sum(2, keepdims=True))
+    rows = rows * space.valid
+    rows = (rows / rows.sum(2, keepdims=True)).astype(np.float32)
     genotypes = np.asarray(space.sample(key, steps))
 
     def loss(params: Any, arch: Architecture) -> jax.Array:

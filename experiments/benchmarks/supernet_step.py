@@ -162,7 +162,7 @@ def torch_block(
     split = run.splits.weights
     images = torch.from_numpy(split.inputs.transpose(0, 3, 1, 2).copy())
     labels = torch.from_numpy(split.labels).long()
-    preprocessing = run.preprocessing
+    preprocessing: Any = run.preprocessing
     mean, std = (
         torch.tensor(values)[:, None, None]
         for values in (preprocessing.mean, preprocessing.std)
