@@ -25,7 +25,8 @@ from tests.supernets.test_contract import SIGNATURES
 
 FAMILIES = supernets.discover_tiny()
 KINDS = ("mixture", "split", "mixture and split")
-# Of networks with variants the plain one is left to the long checks.
+# Those that compile longest are left to the long checks.
+TOKENS_AND_PATCHES = ("LanguageModelSupernet", "VisionTransformerSupernet")
 QUICK = [
     pytest.param(
         name,
@@ -33,6 +34,10 @@ QUICK = [
         if any(n.startswith(f"{name}-") for n in FAMILIES)
         else [],
     )
+    for name in FAMILIES
+]
+QUICKEST = [
+    pytest.param(name, marks=[] if name in TOKENS_AND_PATCHES else [pytest.mark.slow])
     for name in FAMILIES
 ]
 
@@ -165,7 +170,7 @@ def hold(name, kind, num):
 
 
 # ------------------------------------------------------------------------ invariants
-@pytest.mark.parametrize("name", QUICK)
+@pytest.mark.parametrize("name", QUICKEST)
 def test_all_at_once_equals_the_subnet_hard_and_soft(name):
     case = contract.CompiledCase(compose(name, "mixture and split"))
     genotypes = at_home_in_each(case.supernet, 4)

@@ -84,7 +84,10 @@ def test_evaluation_is_the_same_on_eight_devices(trained):
     np.testing.assert_allclose(again[1], measured[1], atol=1e-7)
 
 
-@pytest.mark.parametrize(("before", "after"), [(EIGHT, ONE), (ONE, EIGHT)])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(EIGHT, ONE), pytest.param(ONE, EIGHT, marks=pytest.mark.slow)],
+)
 def test_checkpoint_goes_on_with_other_devices(
     trained, monkeypatch, tmp_path, before, after
 ):

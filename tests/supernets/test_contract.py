@@ -47,7 +47,7 @@ def test_every_option_of_every_decision_equals_its_subnet(case):
 
 
 def test_random_genotypes_equal_their_subnets(case):
-    for genotype in contract.random_genotypes(case.space, 3, seed=5):
+    for genotype in contract.random_genotypes(case.space, 1, seed=5):
         contract.check_equals_subnet(case, genotype)
 
 
@@ -66,14 +66,13 @@ def test_many_genotypes_equal_their_subnets_in_float32(case32):
 def test_inference_by_given_statistics_equals_the_subnet(case):
     # Without statistics, inference is what the tests above run.
     if stats := case.random_stats:
-        genotypes = contract.random_genotypes(case.space, 2, seed=7)
-        for genotype in [*contract.every_option(case.space), *genotypes]:
+        for genotype in contract.every_option(case.space):
             contract.check_inference_equals_subnet(case, genotype, stats)
 
 
 def test_calibration_is_the_mean_over_batches(case32):
     if case32.random_stats:
-        for genotype in contract.random_genotypes(case32.space, 2, seed=8):
+        for genotype in contract.random_genotypes(case32.space, 1, seed=8):
             contract.check_calibration(case32, genotype)
 
 
@@ -83,7 +82,7 @@ def test_float32_computes_what_float64_does(case, case32):
 
 
 def test_hard_is_one_hot_soft(case):
-    genotypes = contract.random_genotypes(case.space, 20)
+    genotypes = contract.random_genotypes(case.space, 6)
     for genotype in [*contract.every_option(case.space), *genotypes]:
         contract.check_hard_is_one_hot_soft(case, genotype)
 

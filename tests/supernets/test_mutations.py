@@ -83,7 +83,10 @@ def forget_the_scale(patch):
 CELL = np.asarray([3, 0, 4, 0, 0, 2], np.int32)
 
 
-@pytest.mark.parametrize("defect", [swap_convolutions, forget_the_scale])
+@pytest.mark.parametrize(
+    "defect",
+    [swap_convolutions, pytest.param(forget_the_scale, marks=pytest.mark.slow)],
+)
 def test_wrong_operations_differ_from_the_subnet(defect, monkeypatch):
     defect(monkeypatch)
     holds_no_more(contract.check_equals_subnet, case_of(nasbench201), CELL)
@@ -112,6 +115,7 @@ def test_swapped_kernels_differ_from_the_one_hot_of_the_subnet(monkeypatch):
     holds_no_more(contract.assert_close, found, expected, 1e-2)
 
 
+@pytest.mark.slow
 def test_a_weight_that_is_dropped_has_no_gradient(monkeypatch):
     drop_the_weight_when_hard(monkeypatch)
     case = case_of(nasbench201)

@@ -25,7 +25,10 @@ def raw_inputs(supernet):
     return values.astype(dtype), preprocessing
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] if "-" in n else []) for n in TINY],
+)
 def test_export_and_load(name, tmp_path):
     supernet = TINY[name]
     inputs, preprocessing = raw_inputs(supernet)

@@ -45,7 +45,10 @@ def run_of(supernet: Supernet, **changes) -> Run:
     return Run(dataclasses.replace(experiment, **changes), notify=lambda _: None)
 
 
-@pytest.fixture(scope="module", params=SUPERNETS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param("cells", marks=pytest.mark.slow), "transformer"],
+)
 def run(request) -> Run:
     return run_of(SUPERNETS[request.param])
 

@@ -71,6 +71,7 @@ def of_cells():
 
 
 # ----------------------------------------------------------------- supernet == subnet
+@pytest.mark.slow  # compositions hold the same, with splits besides
 def test_the_contract_holds():
     with jax.enable_x64(True):
         case = Compiled(of_blocks())
@@ -137,7 +138,13 @@ def check_inactive_is_still(gradient, activity):
         assert np.asarray(leaf)[~inactive].any() or inactive.all(), f"{path} is dead"
 
 
-@pytest.mark.parametrize("name", sorted(supernets.discover_tiny()))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=[pytest.mark.slow] if "NASBench" in n else [])
+        for n in sorted(supernets.discover_tiny())
+    ],
+)
 def test_every_kernel_of_every_space_can_be_mixed(name):
     plain = supernets.discover_tiny()[name]
     kind = Mixture(2, "neuron", hidden=16)
