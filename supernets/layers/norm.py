@@ -1,5 +1,6 @@
 """Normalisation over elastic widths."""
 
+import abc
 import functools
 from collections.abc import Mapping
 
@@ -104,6 +105,7 @@ class _VectorNorm(nnx.Module):
         y = mixture(flat, members, weights.astype(dtype))
         return y.reshape(x.shape).astype(x.dtype)
 
+    @abc.abstractmethod
     def _mixture(
         self, x: jax.Array, members: jax.Array, weights: jax.Array
     ) -> jax.Array:
@@ -117,7 +119,6 @@ class _VectorNorm(nnx.Module):
         Returns:
           `[T, n]`.
         """
-        raise NotImplementedError
 
 
 class ElasticLayerNorm(_VectorNorm):
