@@ -190,6 +190,22 @@ class Supernet(abc.ABC):
         del path
         return 1
 
+    def cost_order(self) -> np.ndarray:
+        """Rank each decision's options by cost, all else as in the largest.
+
+        Returns:
+          `int32[D, O]`: 0 for the cheapest option by (MACs, parameters), and so on up;
+          equal ones in the order of the space; -1 where there is no option.
+        """
+        order = np.full(self.space.valid.shape, -1, np.int32)
+        largest = self.largest()
+        for d, n in enumerate(self.space.num_options):
+            rows = np.repeat(largest[None], n, axis=0)
+            rows[:, d] = np.arange(n)
+            cost = self.costs(rows)
+            order[d, np.lexsort((cost["params"], cost["macs"]))] = np.arange(n)
+        return order
+
     def largest(self) -> np.ndarray:
         """Give the genotype that costs the most, `int32[D]`."""
         return self._extreme(sign=-1)

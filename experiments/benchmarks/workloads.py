@@ -14,7 +14,7 @@ from nas.run import Run
 from nas.runtime.mesh import put, replicated
 from nas.samplers import Draw, Feedback, Sampler
 from nas.search import RandomSearch, Search
-from nas.strategies import Paths
+from nas.strategies import Context, Paths
 from nas.training.optimizer import Optimizer
 from nas.training.step import make_train_step
 from search_spaces import SearchSpace
@@ -53,7 +53,7 @@ class InOrder(Sampler):
         return jnp.int32(0)
 
     def sample(
-        self, state: jax.Array, space: SearchSpace, key: jax.Array, allowed: jax.Array
+        self, state: jax.Array, context: Context, key: jax.Array, allowed: jax.Array
     ) -> Draw:
         """Give the next; see `Sampler.sample`."""
         table = jnp.asarray(self.genotypes, jnp.int32)

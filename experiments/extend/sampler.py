@@ -17,7 +17,7 @@ from nas.data import Digits
 from nas.samplers import Draw, Feedback, Sampler
 from nas.samplers.base import State
 from nas.search import RandomSearch, Search
-from nas.strategies import Paths
+from nas.strategies import Context, Paths
 from search_spaces import SearchSpace
 from supernets import NASBench201Supernet
 
@@ -39,9 +39,10 @@ class GradientNorm(Sampler):
         return {"norm": jnp.ones(space.valid.shape), "score": jnp.float32(0)}
 
     def sample(
-        self, state: State, space: SearchSpace, key: jax.Array, allowed: jax.Array
+        self, state: State, context: Context, key: jax.Array, allowed: jax.Array
     ) -> Draw:
         """Draw by the mixture of norms and uniform."""
+        space = context.space
         norm = jnp.where(allowed, state["norm"], 0) + 1e-6 * allowed
         p = self.mix * norm / norm.sum(-1, keepdims=True)
         p = p + (1 - self.mix) * allowed / allowed.sum(-1, keepdims=True)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 
+from nas.training.context import Context
 from search_spaces import SearchSpace
 
 State = Any
@@ -73,13 +74,13 @@ class Sampler(abc.ABC):
 
     @abc.abstractmethod
     def sample(
-        self, state: State, space: SearchSpace, key: jax.Array, allowed: jax.Array
+        self, state: State, context: Context, key: jax.Array, allowed: jax.Array
     ) -> Draw:
         """Draw K architectures.
 
         Args:
           state: the latest state.
-          space: the search space.
+          context: the search space, and how far training is.
           key: of this step alone.
           allowed: `bool[D, O]`, the options of this sub-supernet.
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from nas.errors import UserError
 from nas.samplers.base import Draw, Sampler, State, log_uniform
-from search_spaces import SearchSpace
+from nas.training.context import Context
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Uniform(Sampler):
             raise UserError(f"sampler: paths is {self.paths}, it must be at least 1.")
 
     def sample(
-        self, state: State, space: SearchSpace, key: jax.Array, allowed: jax.Array
+        self, state: State, context: Context, key: jax.Array, allowed: jax.Array
     ) -> Draw:
         """Draw K architectures; see `Sampler.sample`."""
         del state
-        genotypes = space.sample(key, self.paths, allowed)
+        genotypes = context.space.sample(key, self.paths, allowed)
         return Draw(
             genotypes,
             log_uniform(allowed, genotypes),

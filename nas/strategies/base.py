@@ -9,47 +9,15 @@ Letters in shapes: K architectures of a step, D decisions, O options, B batch.
 """
 
 import abc
-import dataclasses
-from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 import jax
 import numpy as np
 
+from nas.training.context import Batch, Context
 from search_spaces import Architecture, SearchSpace
-from supernets import Outputs
 
 State = Any
-
-
-class Batch(NamedTuple):
-    """Examples of one split.
-
-    Attributes:
-      x: what the network takes: `float32[B, H, W, C]` images, augmented and
-        normalised, or `int32[B, T]` tokens.
-      labels: `int32[B]`, or `int32[B, T]`.
-      indices: `int32[B]`, of the examples in their split.
-    """
-
-    x: jax.Array
-    labels: jax.Array
-    indices: jax.Array
-
-
-@dataclasses.dataclass(frozen=True)
-class Context:
-    """What the engine gives a strategy.
-
-    Attributes:
-      space: the search space.
-      forward: `(params, architecture, x, key) -> Outputs`, in training mode.
-      activity: `architecture -> tree like params`, in [0, 1].
-    """
-
-    space: SearchSpace
-    forward: Callable[[Any, Architecture, jax.Array, jax.Array], Outputs]
-    activity: Callable[[Architecture], Any]
 
 
 class Gradients(NamedTuple):
@@ -61,6 +29,8 @@ class Gradients(NamedTuple):
       architectures: the K that were trained, stacked on a leading axis.
       loss: `float32[]`, what is logged.
       accuracy: `float32[]`, on the training batch, of the trained architectures.
+      example_score: `float32[B]`, the norm of the loss' gradient at the logits, of the
+        batch of the weights split; None unless `Context.needs` names it.
     """
 
     grads: Any
@@ -68,6 +38,7 @@ class Gradients(NamedTuple):
     architectures: Architecture
     loss: jax.Array
     accuracy: jax.Array
+    example_score: jax.Array | None = None
 
 
 class Strategy(abc.ABC):

@@ -15,7 +15,8 @@ import jax.numpy as jnp
 from nas.errors import UserError
 from nas.losses import CrossEntropy, Loss
 from nas.samplers import Feedback, Sampler, Uniform
-from nas.strategies.base import Batch, Context, Gradients, State, Strategy
+from nas.strategies.base import Gradients, State, Strategy
+from nas.training.context import Batch, Context
 from search_spaces import Architecture, SearchSpace
 from supernets import Outputs
 
@@ -61,7 +62,7 @@ class Paths(Strategy):
         """Scan over the sampled architectures; see `Strategy.gradients`."""
         batch = batches["weights"]
         k_sample, k_forward = jax.random.split(key)
-        draw = self.sampler.sample(state, context.space, k_sample, allowed)
+        draw = self.sampler.sample(state, context, k_sample, allowed)
         num = draw.genotypes.shape[0]
         scale = draw.weight / num if self.reduction == "mean" else draw.weight
         one = functools.partial(self._one, context, params, batch)
@@ -82,6 +83,7 @@ class Paths(Strategy):
             architectures,
             measured["loss"].mean(),
             measured["accuracy"].mean(),
+            feedback.example_score,
         )
 
     def _one(
@@ -93,7 +95,7 @@ class Paths(Strategy):
         def objective(params: Any) -> tuple[jax.Array, tuple[jax.Array, Outputs]]:
             outputs = context.forward(params, arch, batch.x, key)
             losses = self.loss(outputs, batch.labels)
-            return scale * losses.mean(), (losses, outputs)
+            return scale * batch.mean(losses), (losses, outputs)
 
         (_, (losses, outputs)), grads = jax.value_and_grad(objective, has_aux=True)(
             params
@@ -103,7 +105,7 @@ class Paths(Strategy):
             "loss": losses.mean(),
             "accuracy": correct.mean(dtype=jnp.float32),
         }
-        if "example_score" in self.sampler.NEEDS:
+        if "example_score" in self.sampler.NEEDS | context.needs:
             measured["score"] = self._score(outputs, batch.labels)
         if "option_sqnorm" in self.sampler.NEEDS:
             measured["sqnorm"] = option_sqnorm(context, arch, grads)

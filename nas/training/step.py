@@ -21,7 +21,8 @@ from jax.sharding import Mesh, PartitionSpec
 
 from nas.data import Augment, BatchOrder, Preprocessing
 from nas.runtime.mesh import SUPERNETS, batch_sharding, side_by_side, wide_batch
-from nas.strategies import Batch, Context, Gradients, Strategy
+from nas.strategies import Gradients, Strategy
+from nas.training.context import Batch, Context
 from nas.training.optimizer import Optimizer, keep_inactive
 from search_spaces import Architecture
 from supernets import Supernet
@@ -88,6 +89,10 @@ class TrainStep:
     seed: int
     mesh: Mesh
     schedule_steps: int = 0
+
+    def __post_init__(self) -> None:
+        """Rank options by cost now, outside of any trace."""
+        _ = self.context
 
     @property
     def horizon(self) -> int:
@@ -225,7 +230,7 @@ class TrainStep:
         """Train one sub-supernet."""
         key = jax.random.fold_in(role_key(self.seed, "strategy", step + 1), s)
         result = self.strategy.gradients(
-            self.context,
+            dataclasses.replace(self.context, progress=step / self.steps),
             part["strategy"],
             part["params"],
             batches,
@@ -278,14 +283,20 @@ class TrainStep:
         rest = jax.tree.map(lambda leaf: leaf[1:], architectures)
         return jax.lax.scan(widen, active, rest)[0]
 
-    @property
+    @functools.cached_property
     def context(self) -> Context:
         """What strategies and partitions may do with the supernet."""
 
         def forward(params: Any, arch: Architecture, x: jax.Array, key: jax.Array):
             return self.supernet.apply(params, None, arch, x, train=True, key=key)
 
-        return Context(self.supernet.space, forward, self.supernet.activity)
+        return Context(
+            self.supernet.space,
+            forward,
+            self.supernet.activity,
+            self.supernet.cost_order(),
+            mesh=self.mesh,
+        )
 
 
 def _in_turn(one: Callable[[Any, Any], Any], inputs: Any, batches: Any) -> Any:

@@ -16,7 +16,7 @@ def test_architectures_come_in_order_over_and_over():
     seen = []
     for step in range(7):
         draw = sampler.sample(
-            state, space, jax.random.key(step), jnp.asarray(space.valid)
+            state, None, jax.random.key(step), jnp.asarray(space.valid)
         )
         seen.append(np.asarray(draw.genotypes[0]))
         state = sampler.update(state, None)

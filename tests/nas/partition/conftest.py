@@ -90,7 +90,7 @@ class Toy:
         data = rng.standard_normal((64, self.features)).astype(np.float32)
         return Probe(
             number=0,
-            context=Context(self.space, self.forward, self.activity),
+            context=Context(self.space, self.forward, self.activity, self.space.valid),
             weights=lambda s: self.params(),
             data=jnp.asarray(data),
             draw=self.draw,

@@ -52,7 +52,7 @@ class Cycle(Sampler):
         return jnp.int32(0)
 
     def sample(
-        self, state: Any, space: SearchSpace, key: jax.Array, allowed: jax.Array
+        self, state: Any, context: Any, key: jax.Array, allowed: jax.Array
     ) -> Draw:
         rows = (state + jnp.arange(self.paths)) % len(self.genotypes)
         drawn = jnp.asarray(self.genotypes, jnp.int32)[rows]

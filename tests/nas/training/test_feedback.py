@@ -41,7 +41,7 @@ def context_of(supernet):
     def forward(params, arch, x, key):
         return supernet.apply(params, None, arch, x, train=True, key=key)
 
-    return Context(supernet.space, forward, supernet.activity)
+    return Context(supernet.space, forward, supernet.activity, supernet.cost_order())
 
 
 @pytest.fixture(scope="module")
