@@ -14,10 +14,12 @@ from nas.data import Augment, DataSource
 from nas.errors import UserError
 from nas.evaluation import Evaluation
 from nas.partition import Partition, Whole
+from nas.ranking.sources import TruthSource
 from nas.runtime.mesh import MeshConfig, Rules
 from nas.search import Search
 from nas.strategies import Paths, Strategy
 from nas.training.optimizer import SGD, Optimizer
+from nas.watch import Watcher
 from search_spaces import SearchSpace
 from supernets import Supernet
 
@@ -104,6 +106,69 @@ class Finetune:
 
 
 @dataclasses.dataclass(frozen=True)
+class Truth:
+    """How architectures are trained alone, for rankings to be held against."""
+
+    steps: int = 1000
+    """Updates of the weights of each."""
+
+    batch_size: int = 64
+    """Examples in a step's batch."""
+
+    seeds: int = 3
+    """Trainings of each architecture."""
+
+    architectures: int = 0
+    """How many, spread over all costs; 0: every one of the space."""
+
+    learning_rate: float = 0.0
+    """The peak of the schedule; 0: the optimizer's."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for name in ("steps", "batch_size", "seeds"):
+            if getattr(self, name) < 1:
+                raise UserError(
+                    f"truth: {name} is {getattr(self, name)}, it must be at least 1."
+                )
+        if self.architectures < 0 or not self.learning_rate >= 0:
+            raise UserError(
+                f"truth: architectures is {self.architectures} and learning_rate "
+                f"{self.learning_rate}; neither may be below 0."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Ranking:
+    """What the supernet's estimates are held against."""
+
+    truth: TruthSource | None = None
+    """A table of architectures that were trained alone; none: nothing is ranked."""
+
+    other: TruthSource | None = None
+    """A table on other data, on which the formula of option counts is fitted."""
+
+    architectures: int = 0
+    """How many of the table's to rank, drawn by data_seed; 0: all."""
+
+    split: str = "search"
+    """The examples on which estimates are made: search, or report if it is not the
+    truth's."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        if self.architectures < 0:
+            raise UserError(
+                f"ranking: architectures is {self.architectures}, it may not be below "
+                "0."
+            )
+        if self.split not in ("search", "report"):
+            raise UserError(
+                f"ranking: split is {self.split!r}; allowed: search, report."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
 class Experiment:
     """Everything that decides a run."""
 
@@ -140,6 +205,15 @@ class Experiment:
     finetune: Finetune = dataclasses.field(default_factory=Finetune)
     """How a member of the front is trained on."""
 
+    watch: tuple[Watcher, ...] = ()
+    """What is measured every so many steps of training, beside the log."""
+
+    truth: Truth = dataclasses.field(default_factory=Truth)
+    """How architectures are trained alone."""
+
+    ranking: Ranking = dataclasses.field(default_factory=Ranking)
+    """What estimates are held against."""
+
     mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
     """How many devices share the batch, and how many the weights."""
 
@@ -150,7 +224,11 @@ class Experiment:
     """Of computing: float32, or bfloat16 over float32 weights."""
 
     seed: int = 0
-    """Decides everything random."""
+    """Decides everything random, but which example is in which split."""
+
+    data_seed: int = 0
+    """Decides which example is in which split, so that runs of other seeds share the
+    splits, and no ranking sees what its truth was measured on."""
 
     def __post_init__(self) -> None:
         """Check what no part checks by itself."""
@@ -164,10 +242,17 @@ class Experiment:
                 f"experiment: precision is {self.precision!r}; allowed: "
                 f"{', '.join(PRECISIONS)}."
             )
-        if self.seed < 0:
-            raise UserError(
-                f"experiment: seed is {self.seed}, it must not be negative."
-            )
+        for name in ("seed", "data_seed"):
+            if getattr(self, name) < 0:
+                raise UserError(
+                    f"experiment: {name} is {getattr(self, name)}, it must not be "
+                    "negative."
+                )
+        for watcher in self.watch:
+            if not isinstance(watcher, Watcher):
+                raise UserError(
+                    f"experiment: watch holds {watcher!r}, which is no Watcher."
+                )
         kinds = {
             "supernet": Supernet,
             "data": DataSource,

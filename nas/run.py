@@ -20,6 +20,7 @@ from nas.errors import UserError
 from nas.evaluation import Evaluator
 from nas.experiment import Experiment, to_json
 from nas.partition.base import check_steps, checked_tables
+from nas.ranking.table import TruthTable
 from nas.runtime.mesh import check_batch, make_mesh, put, replicated
 from nas.runtime.workdir import Workdir
 from nas.search.loop import SearchLoop
@@ -32,8 +33,11 @@ MAY_CHANGE = (
     "search",
     "export",
     "finetune",
+    "truth",
+    "ranking",
     "mesh",
     "sharding",
+    "watch",
     "versions",
     "training.checkpoint_every",
     "command",
@@ -106,7 +110,7 @@ class Run:
     @functools.cached_property
     def splits(self) -> Splits:
         """The three splits: weights, search and report never share an example."""
-        return split_dataset(self.dataset, self.experiment.seed)
+        return split_dataset(self.dataset, self.experiment.data_seed)
 
     @functools.cached_property
     def preprocessing(self) -> Preprocessing:
@@ -222,6 +226,8 @@ class Run:
         self.dataset.kind.refuse_augmentation(augment.augments)
         check_steps(self.experiment.partition, self.experiment.training.steps)
         self.experiment.optimizer.rate(self.experiment.training.steps)
+        for watcher in self.experiment.watch:
+            watcher.check(self)
         _ = make_loop(self, None)
 
     # ------------------------------------------------------------------ stages
@@ -287,6 +293,16 @@ class Run:
         from nas.stages.finetune import finetune
 
         return finetune(self, subnet_id, also_scratch)
+
+    def make_truth(self) -> TruthTable:
+        """Train architectures alone, over seeds, or go on, or find that it is done.
+
+        Returns:
+          The table; in a folder it is `truth.npz` as well.
+        """
+        from nas.stages.truth import truth
+
+        return truth(self)
 
     def close(self) -> None:
         """Let go of the folder."""

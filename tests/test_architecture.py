@@ -45,6 +45,7 @@ MAY_DIFFERENTIATE = {
     "nas.training.standalone",  # trains one ordinary network; there is no supernet
     "nas.stages.initial",  # transposes extraction, which is linear; trains nothing
     "nas.partition.gradient_matching",  # compares gradients, and updates nothing
+    "nas.watch.interference",  # the same
 }
 # A strategy is the part of the one step that gives it gradients.
 MAY_DIFFERENTIATE_UNDER = "nas.strategies."

@@ -30,6 +30,7 @@ from nas.runtime.signals import StopSignals
 from nas.stages.initial import start_from
 from nas.stages.split import read_record, split, step_after
 from nas.training.step import PER_SUPERNET, State, make_train_step
+from nas.watch.base import watch
 
 if TYPE_CHECKING:
     from nas.run import Run
@@ -85,6 +86,8 @@ def train(run: "Run", initial: str | os.PathLike[str] | None = None) -> State:
             last = number == training.steps
             if number % training.log_every == 0 or last:
                 _log(run, state, number, splits, writer, bar)
+            if writer is not None:
+                watch(run, state, number, writer)
             stopping = _stopping(stop, number)
             if checkpoints is not None and (
                 last

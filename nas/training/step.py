@@ -51,6 +51,7 @@ ROLES = (
     "calibration",
     "standalone",
     "partition",
+    "watch",
 )
 
 
