@@ -126,6 +126,30 @@ def index(genotypes: Any) -> np.ndarray:
     return inverse[(genotypes * weights).sum(-1)]
 
 
+def live_edges(genotypes: Any) -> np.ndarray:
+    """Tell which edges have an effect on the cell's output.
+
+    Args:
+      genotypes: integers `[..., 6]` of the full space.
+
+    Returns:
+      `bool[..., 6]`: the edge's operation is not `none`, and other such edges lead
+      from the input to it and from it to the output.
+    """
+    passes = nasbench201().validate(genotypes) != OPERATIONS.index("none")
+    last = len(EDGES) // 2
+    one, zero = np.ones(passes.shape[:-1], bool), np.zeros(passes.shape[:-1], bool)
+    reached = [one] + [zero] * last
+    for e, (source, target) in enumerate(EDGES):
+        reached[target] = reached[target] | (reached[source] & passes[..., e])
+    leads = [zero] * last + [one]
+    # Edges are ordered by target, so backwards each target is known before its sources.
+    for e, (source, target) in reversed(list(enumerate(EDGES))):
+        leads[source] = leads[source] | (leads[target] & passes[..., e])
+    through = [reached[source] & leads[target] for source, target in EDGES]
+    return passes & np.stack(through, axis=-1)
+
+
 @functools.cache
 def isomorphism_classes() -> np.ndarray:
     """Tell which cells compute the same function when trained alone.

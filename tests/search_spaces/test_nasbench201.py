@@ -1,15 +1,19 @@
 """NAS-Bench-201's names, indices and isomorphism classes, against what is published."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from search_spaces import SpaceError
 from search_spaces.nasbench201 import (
+    EDGES,
     OPERATIONS,
     cells,
     from_string,
     index,
     isomorphism_classes,
+    live_edges,
     nasbench201,
     to_string,
 )
@@ -117,3 +121,19 @@ def test_cells_and_classes_are_those_of_the_published_tables(nas_data):
         np.testing.assert_array_equal(np.asarray(strings), table["arch_str"])
     with np.load(folder / "nb201_isomorph.npz") as table:
         np.testing.assert_array_equal(isomorphism_classes(), table["iso_class"])
+
+
+def test_live_edges_are_those_on_a_path_of_edges_that_pass():
+    def paths(cell):
+        """Walk every path from node 0 to node 3, and note its edges."""
+        live = set()
+        for route in ((0, 3), (0, 1, 3), (0, 2, 3), (0, 1, 2, 3)):
+            edges = {EDGES.index(step) for step in itertools.pairwise(route)}
+            if all(OPERATIONS[cell[e]] != "none" for e in edges):
+                live |= edges
+        return [e in live for e in range(len(EDGES))]
+
+    all_cells = cells()
+    expected = np.asarray([paths(cell) for cell in all_cells[::7]])
+    assert (live_edges(all_cells[::7]) == expected).all()
+    assert live_edges(all_cells[3]).shape == (6,)
