@@ -9,6 +9,7 @@ from supernets.loading import load_weights as load_weights
 from supernets.loading import read_weights as read_weights
 from supernets.mobile import MobileSupernet as MobileSupernet
 from supernets.nasbench201 import NASBench201Supernet as NASBench201Supernet
+from supernets.two_node_cell import TwoNodeCellSupernet as TwoNodeCellSupernet
 from supernets.vision_transformer import (
     VisionTransformerSupernet as VisionTransformerSupernet,
 )
