@@ -59,6 +59,19 @@ class Sampler(abc.ABC):
 
     NEEDS: ClassVar[frozenset[str]] = frozenset()
 
+    @property
+    def needs(self) -> frozenset[str]:
+        """What it reads of `Feedback` as it is set up; `NEEDS` unless overridden."""
+        return self.NEEDS
+
+    @property
+    def leads(self) -> bool:
+        """Whether the first architecture of every draw is the largest allowed one.
+
+        The others of a step may then learn from it.
+        """
+        return False
+
     def init(self, key: jax.Array, space: SearchSpace) -> State:
         """Make the state to start from; by default there is none.
 

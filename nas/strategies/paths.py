@@ -2,7 +2,11 @@
 
 One path a step is single-path one-shot training (Guo et al. 2020, arXiv 1904.00420);
 several are what fair sampling and the sandwich rule build on (Chu et al. 2021, arXiv
-1907.01845; Yu et al. 2020, arXiv 2003.11142), whose gradients are summed.
+1907.01845; Yu et al. 2020, arXiv 2003.11142), whose gradients are summed. With the
+largest first, the others may learn from it in the same step: in-place distillation (Yu
+and Huang 2019, arXiv 1903.05134), as BigNAS, AlphaNet (Wang et al. 2021, arXiv
+2102.07954) and, beside the labels, once-for-all networks (Cai et al. 2020, arXiv
+1908.09791) do.
 """
 
 import dataclasses
@@ -13,8 +17,9 @@ import jax
 import jax.numpy as jnp
 
 from nas.errors import UserError
-from nas.losses import CrossEntropy, Loss
-from nas.samplers import Feedback, Sampler, Uniform
+from nas.losses import CrossEntropy, Divergence, Divergences, Loss
+from nas.samplers import Draw, Feedback, Sampler, Uniform
+from nas.strategies.accumulation import Measured, accumulate, shares, spread
 from nas.strategies.base import Gradients, State, Strategy
 from nas.training.context import Batch, Context
 from search_spaces import Architecture, SearchSpace
@@ -25,7 +30,12 @@ REDUCTIONS = ("sum", "mean")
 
 @dataclasses.dataclass(frozen=True)
 class Paths(Strategy):
-    """Train the architectures that a sampler draws."""
+    """Train the architectures that a sampler draws.
+
+    The loss that is logged, and that the sampler is told, is of each architecture what
+    it minimises: the loss with the labels, or the divergence from the first; without
+    `regularize`.
+    """
 
     SPLITS: ClassVar[tuple[str, ...]] = ("weights",)
 
@@ -38,13 +48,54 @@ class Paths(Strategy):
     reduction: str = "sum"
     """How the gradients of a step's architectures are combined: sum or mean."""
 
+    students: Divergence | None = None
+    """What all but the first architecture of a step minimise, against the first's
+    outputs, which are constant to them; None: the same loss as the first. It needs a
+    sampler whose first architecture is the largest."""
+
+    label_weight: float = 0.0
+    """By what the students' loss with the labels is multiplied, beside the divergence;
+    0: they see no labels (BigNAS, AlphaNet); 1: once-for-all networks."""
+
+    regularize: float = 0.0
+    """The coefficient r of a loss `r / 2 * (sum of squared weights)` that the first
+    architecture alone adds to its own, over the weights that it uses (BigNAS); set the
+    optimizer's weight_decay to 0 with it. It needs a sampler whose first architecture
+    is the largest."""
+
+    spread: bool = False
+    """Whether each device of the data axis trains other architectures, on its share of
+    the batch, instead of all training each on the whole. That is the same in
+    expectation, for less work. Batch norms then see the device's examples only, so
+    their part differs in expectation too. A first architecture that students learn from
+    is trained on the whole batch. With one device nothing changes."""
+
     def __post_init__(self) -> None:
-        """Check the reduction."""
+        """Check the reduction, and what needs a largest architecture."""
         if self.reduction not in REDUCTIONS:
             raise UserError(
                 f"strategy: reduction is {self.reduction!r}; allowed: "
                 f"{', '.join(REDUCTIONS)}."
             )
+        for name in ("label_weight", "regularize"):
+            if getattr(self, name) < 0:
+                raise UserError(
+                    f"strategy: {name} is {getattr(self, name)}, it must not be below "
+                    "0."
+                )
+        if self.label_weight and self.students is None:
+            raise UserError(
+                f"strategy: label_weight is {self.label_weight}, but without students "
+                "every architecture minimises the loss with the labels; give students, "
+                "such as KLDivergence(), or set label_weight to 0."
+            )
+        for name in ("students", "regularize"):
+            if getattr(self, name) and not self.sampler.leads:
+                raise UserError(
+                    f"strategy: {name} is {getattr(self, name)}, but the sampler "
+                    f"{type(self.sampler).__name__} does not draw the largest "
+                    "architecture first; take one that does, such as Sandwich()."
+                )
 
     def init(self, key: jax.Array, space: SearchSpace) -> State:
         """Make the sampler's state; see `Strategy.init`."""
@@ -60,18 +111,14 @@ class Paths(Strategy):
         allowed: jax.Array,
     ) -> Gradients:
         """Scan over the sampled architectures; see `Strategy.gradients`."""
-        batch = batches["weights"]
         k_sample, k_forward = jax.random.split(key)
         draw = self.sampler.sample(state, context, k_sample, allowed)
-        num = draw.genotypes.shape[0]
-        scale = draw.weight / num if self.reduction == "mean" else draw.weight
-        one = functools.partial(self._one, context, params, batch)
-        keys = jax.random.split(k_forward, num)
-        grads, measured = _accumulate(one, (draw.genotypes, scale, keys))
+        batch = batches["weights"]
+        grads, measured = self._train(context, params, batch, draw, k_forward)
         feedback = Feedback(
             draw.genotypes,
             measured["loss"],
-            measured["score"].mean(0) if "score" in measured else None,
+            measured.get("score"),
             measured.get("sqnorm"),
         )
         architectures = jax.vmap(functools.partial(Architecture.hard, context.space))(
@@ -86,16 +133,85 @@ class Paths(Strategy):
             feedback.example_score,
         )
 
+    def _train(
+        self, context: Context, params: Any, batch: Batch, draw: Draw, key: jax.Array
+    ) -> tuple[Any, Measured]:
+        """Combine the gradients of a step's architectures, and stack what they did."""
+        num = draw.genotypes.shape[0]
+        scale = draw.weight / num if self.reduction == "mean" else draw.weight
+        inputs = (draw.genotypes, scale, jax.random.split(key, num))
+        if self.students is None:
+            grads, measured = self._each(context, params, (batch, None), inputs, key)
+        else:
+            grads, measured = self._taught(context, params, batch, inputs, key)
+        if self.regularize:
+            used = context.activity(Architecture.hard(context.space, inputs[0][0]))
+            rate = scale[0] * self.regularize
+            decay = jax.tree.map(lambda w, a: jnp.where(a > 0, w, 0), params, used)
+            grads = jax.tree.map(
+                lambda g, d: g + rate.astype(g.dtype) * d.astype(g.dtype), grads, decay
+            )
+        return grads, measured
+
+    def _taught(
+        self, context: Context, params: Any, batch: Batch, inputs: Any, key: jax.Array
+    ) -> tuple[Any, Measured]:
+        """Train the first architecture, and the others by what it says."""
+        num = inputs[0].shape[0]
+        first = jax.tree.map(lambda leaf: leaf[0], inputs)
+        grads, measured, outputs = self._one(context, params, (batch, None), first)
+        score = measured.pop("score", None)
+        measured = jax.tree.map(lambda leaf: leaf[None], measured)
+        if num > 1:
+            # Taps need not have an entry for each example, so they stay behind.
+            teacher = jax.lax.stop_gradient(outputs._replace(taps={}))
+            rest = jax.tree.map(lambda leaf: leaf[1:], inputs)
+            more, told = self._each(context, params, (batch, teacher), rest, key)
+            grads = jax.tree.map(jnp.add, grads, more)
+            if score is not None:
+                score = (score + (num - 1) * told.pop("score")) / num
+            measured = jax.tree.map(
+                lambda a, b: jnp.concatenate([a, b]), measured, told
+            )
+        return grads, measured if score is None else measured | {"score": score}
+
+    def _each(
+        self, context: Context, params: Any, examples: Any, inputs: Any, key: jax.Array
+    ) -> tuple[Any, Measured]:
+        """Sum gradients over architectures that minimise the same; see `accumulate`.
+
+        Args:
+          context: what the engine gives.
+          params: the weights.
+          examples: the batch, and the teacher's outputs on it or None.
+          inputs: genotypes, scales and keys, with a leading axis K.
+          key: decides which devices train what.
+
+        Returns:
+          The gradients, and what was measured with a leading axis K, but for `score`,
+          `float32[B]`, which is a mean over architectures.
+        """
+
+        def one(params: Any, examples: Any, inputs: Any) -> tuple[Any, Measured]:
+            return self._one(context, params, examples, inputs)[:2]
+
+        devices = shares(context.mesh, inputs[0].shape[0]) if self.spread else 1
+        if context.mesh is None or devices == 1:
+            return accumulate(one, params, examples, inputs)
+        shift = jax.random.randint(key, (), 0, devices)
+        return spread(one, context.mesh, params, examples, inputs, shift)
+
     def _one(
-        self, context: Context, params: Any, batch: Batch, inputs: Any
-    ) -> tuple[Any, dict[str, jax.Array]]:
+        self, context: Context, params: Any, examples: Any, inputs: Any
+    ) -> tuple[Any, Measured, Outputs]:
+        batch, teacher = examples
         genotype, scale, key = inputs
         arch = Architecture.hard(context.space, genotype)
 
         def objective(params: Any) -> tuple[jax.Array, tuple[jax.Array, Outputs]]:
             outputs = context.forward(params, arch, batch.x, key)
-            losses = self.loss(outputs, batch.labels)
-            return scale * batch.mean(losses), (losses, outputs)
+            losses = self._minimised(outputs, batch.labels, teacher)
+            return scale * batch.mean(losses.surrogate), (losses.value, outputs)
 
         (_, (losses, outputs)), grads = jax.value_and_grad(objective, has_aux=True)(
             params
@@ -105,17 +221,33 @@ class Paths(Strategy):
             "loss": losses.mean(),
             "accuracy": correct.mean(dtype=jnp.float32),
         }
-        if "example_score" in self.sampler.NEEDS | context.needs:
-            measured["score"] = self._score(outputs, batch.labels)
-        if "option_sqnorm" in self.sampler.NEEDS:
+        if "example_score" in self.sampler.needs | context.needs:
+            measured["score"] = self._score(outputs, batch.labels, teacher)
+        if "option_sqnorm" in self.sampler.needs:
             measured["sqnorm"] = option_sqnorm(context, arch, grads)
-        return grads, measured
+        return grads, measured, outputs
 
-    def _score(self, outputs: Outputs, labels: jax.Array) -> jax.Array:
+    def _minimised(
+        self, outputs: Outputs, labels: jax.Array, teacher: Outputs | None
+    ) -> Divergences:
+        """Give what an architecture minimises of each example, `float32[B]`."""
+        if self.students is None or teacher is None:
+            losses = self.loss(outputs, labels)
+            return Divergences(losses, losses)
+        value, surrogate = self.students(outputs, teacher)
+        if self.label_weight:
+            losses = self.label_weight * self.loss(outputs, labels)
+            value, surrogate = value + losses, surrogate + losses
+        return Divergences(value, surrogate)
+
+    def _score(
+        self, outputs: Outputs, labels: jax.Array, teacher: Outputs | None
+    ) -> jax.Array:
         """Give the norm of each example's gradient at the logits, `float32[B]`."""
 
         def total(logits: jax.Array) -> jax.Array:
-            return self.loss(outputs._replace(logits=logits), labels).sum()
+            moved = outputs._replace(logits=logits)
+            return self._minimised(moved, labels, teacher).surrogate.sum()
 
         grads = jax.grad(total)(outputs.logits)
         return jnp.linalg.norm(grads.reshape(len(grads), -1), axis=1)
@@ -144,20 +276,3 @@ def option_sqnorm(context: Context, arch: Architecture, grads: Any) -> jax.Array
         return jnp.sum(jnp.stack(jax.tree.leaves(parts)))
 
     return jnp.where(arch.weights > 0, jax.grad(owned)(arch.weights), 0)
-
-
-def _accumulate(one: Any, inputs: Any) -> tuple[Any, dict[str, jax.Array]]:
-    """Sum gradients over the leading axis of inputs, and stack the rest."""
-    first = jax.tree.map(lambda leaf: leaf[0], inputs)
-    num = jax.tree.leaves(inputs)[0].shape[0]
-    if num == 1:
-        grads, measured = one(first)
-        return grads, jax.tree.map(lambda leaf: leaf[None], measured)
-    shapes = jax.eval_shape(one, first)[0]
-    zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-
-    def add(total: Any, inputs: Any) -> tuple[Any, dict[str, jax.Array]]:
-        grads, measured = one(inputs)
-        return jax.tree.map(jnp.add, total, grads), measured
-
-    return jax.lax.scan(add, zeros, inputs)
