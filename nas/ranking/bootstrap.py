@@ -13,6 +13,7 @@ The interval does not hold the noise of training: that is the ceiling's.
 Letters in shapes: P architectures, R resamples, E estimates.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -86,22 +87,20 @@ def taus(counts: np.ndarray, truth: Any, estimate: Any) -> np.ndarray:
         return agree / np.sqrt(of_truth * of_estimate)
 
 
-def partial_taus(
-    truth_estimate: np.ndarray, truth_given: np.ndarray, estimate_given: np.ndarray
-) -> np.ndarray:
-    """Give Kendall's partial tau in each resample; see `correlation.partial_tau`.
+def each(function: Callable[..., float | None], *drawn: np.ndarray) -> np.ndarray:
+    """Apply a function of correlations to each resample.
 
     Args:
-      truth_estimate: `float64[R]`, from `taus`.
-      truth_given: `float64[R]`, of the same resamples.
-      estimate_given: `float64[R]`.
+      function: such as `correlation.partial_tau`.
+      drawn: `float64[R]` each, from `taus` with the same counts; NaN where there is
+        none.
 
     Returns:
-      `float64[R]`; NaN where it does not exist.
+      `float64[R]`; NaN where the function, or what it needs, does not exist.
     """
-    left = (1 - truth_given**2) * (1 - estimate_given**2)
-    left = np.where(left < 1e-12, np.nan, left)
-    return (truth_estimate - truth_given * estimate_given) / np.sqrt(left)
+    rows = zip(*(values.tolist() for values in drawn), strict=True)
+    found = [function(*row) if np.isfinite(row).all() else None for row in rows]
+    return np.asarray([np.nan if value is None else value for value in found])
 
 
 def interval(

@@ -293,7 +293,11 @@ def partial_tau(
 
     What an estimate knows of the truth beyond a third score z: (t_xy - t_xz t_yz) /
     sqrt((1 - t_xz^2) (1 - t_yz^2)), Kendall, "Partial Rank Correlation", Biometrika
-    1942. It is 0 for an estimate that is related to the truth only through z.
+    1942. Over pairs of architectures it is the four-fold coefficient of "x agrees with
+    z" and "y agrees with z". It is *not* 0 for an estimate that is related to the truth
+    only through z (Korn, "The Ranges of Limiting Values of Some Partial Correlations
+    under Conditional Independence", The American Statistician 1984): hold it against
+    `partial_tau_of_a_copy`.
 
     Args:
       truth_estimate: t_xy.
@@ -310,6 +314,29 @@ def partial_tau(
     if left < 1e-12:
         return None
     return float((truth_estimate - truth_given * estimate_given) / np.sqrt(left))
+
+
+def partial_tau_of_a_copy(
+    truth_given: float | None, estimate_given: float | None
+) -> float | None:
+    """Give the partial tau of an estimate that knows nothing beyond a third score z.
+
+    If truth, estimate and z have a gaussian copula and truth and estimate are
+    independent given z, the correlations multiply, and tau = 2 / pi arcsin(rho)
+    (Kruskal, "Ordinal Measures of Association", JASA 1958) gives t_xy.
+
+    Args:
+      truth_given: t_xz.
+      estimate_given: t_yz.
+
+    Returns:
+      Between 0 and about 0.2 where both are positive; None where partial tau is.
+    """
+    if truth_given is None or estimate_given is None:
+        return None
+    through = np.sin(np.pi / 2 * truth_given) * np.sin(np.pi / 2 * estimate_given)
+    copied = float(2 / np.pi * np.arcsin(through))
+    return partial_tau(copied, truth_given, estimate_given)
 
 
 def _bins(truth: Any, width: float) -> np.ndarray:

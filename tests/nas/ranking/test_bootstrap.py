@@ -6,7 +6,7 @@ from scipy import stats
 
 from nas.errors import UserError
 from nas.ranking import bootstrap
-from nas.ranking.bootstrap import draw_counts, interval, partial_taus, taus
+from nas.ranking.bootstrap import draw_counts, each, interval, taus
 from nas.ranking.correlation import partial_tau, tau_b
 
 
@@ -32,7 +32,8 @@ def test_one_of_each_is_the_tau_itself():
     drawn = [taus(once, a, b) for a, b in pairs]
     assert drawn[0][0] == pytest.approx(tau_b(x, y))
     expected = partial_tau(*(tau_b(a, b) for a, b in pairs))
-    assert partial_taus(*drawn)[0] == pytest.approx(expected)
+    assert each(partial_tau, *drawn)[0] == pytest.approx(expected)
+    assert np.isnan(each(partial_tau, *drawn[:2], np.array([np.nan])))[0]
 
 
 def test_classes_are_drawn_together():

@@ -12,6 +12,7 @@ from nas.ranking.correlation import (
     best_k_median_rank,
     correlation,
     partial_tau,
+    partial_tau_of_a_copy,
     regret_at_k,
     sparse_tau,
     sparse_tau_by_position,
@@ -143,3 +144,15 @@ def test_partial_tau_is_the_four_fold_coefficient_of_pairs():
     margins = np.prod(cells.sum(0)) * np.prod(cells.sum(1))
     phi = (cells[1, 1] * cells[0, 0] - cells[0, 1] * cells[1, 0]) / np.sqrt(margins)
     assert partial_tau(tau_b(x, y), tau_b(x, z), tau_b(y, z)) == pytest.approx(phi)
+
+
+def test_an_estimate_independent_given_a_score_has_the_partial_tau_of_a_copy():
+    rng = np.random.default_rng(5)
+    z = rng.normal(size=4000)
+    x, y = z + rng.normal(size=4000), z + 0.5 * rng.normal(size=4000)
+    xz, yz = tau_b(x, z), tau_b(y, z)
+    copied = partial_tau_of_a_copy(xz, yz)
+    assert copied > 0.1
+    assert partial_tau(tau_b(x, y), xz, yz) == pytest.approx(copied, abs=0.02)
+    assert partial_tau_of_a_copy(0.0, 0.7) == pytest.approx(0)
+    assert partial_tau_of_a_copy(0.5, 1.0) is None

@@ -1,0 +1,338 @@
+"""Estimates that train nothing, or nearly: what a supernet's ranking must beat.
+
+A rank correlation alone says little: on NAS-Bench-201 counting parameters orders cells
+better than most supernets do. So every ranking is shown next to these. Each gives
+numbers like errors, smaller for architectures that it holds for better.
+
+All of an architecture's scores come from the supernet's own program with the
+architecture as data, so that a population compiles once.
+
+Letters in shapes: P population, D decisions, F features, B batch.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from nas.errors import UserError
+from nas.ranking.correlation import checked, tau_b
+from predictors.base import Fitted, Predictor
+from predictors.zero_cost import Proxy
+from predictors.zero_cost.live_parameters import live_parameters
+from search_spaces import Architecture, SearchSpace
+from supernets import Supernet
+
+NOISE_BATCH = 16
+
+
+def cost_baselines(supernet: Supernet, genotypes: np.ndarray) -> dict[str, np.ndarray]:
+    """Hold larger architectures for better.
+
+    Args:
+      supernet: whose costs.
+      genotypes: `int32[P, D]`.
+
+    Returns:
+      `float64[P]` for each of `macs` and `params`: the negative cost, as counted for
+      the standalone network, operations without effect included.
+    """
+    costs = supernet.costs(genotypes)
+    return {name: -costs[name].astype(np.float64) for name in ("macs", "params")}
+
+
+def live_baseline(
+    supernet: Supernet, genotypes: np.ndarray, seed: int = 0
+) -> np.ndarray:
+    """Hold architectures with more weights that have an effect for better.
+
+    Args:
+      supernet: whose weights.
+      genotypes: `int32[P, D]`.
+      seed: of the weights and inputs that the effect is tried on.
+
+    Returns:
+      `float64[P]`, the negative count.
+    """
+    space = supernet.space
+    key = jax.random.key(seed)
+    params = supernet.init(jax.random.fold_in(key, 0))
+    x = noise_inputs(supernet, jax.random.fold_in(key, 1), NOISE_BATCH)
+
+    @jax.jit
+    def count(genotype: jax.Array) -> jax.Array:
+        arch = Architecture.hard(space, genotype)
+        return live_parameters(
+            lambda p, x: supernet.apply(p, None, arch, x).logits,
+            params,
+            supernet.activity(arch),
+            x,
+            jax.random.fold_in(key, 2),
+        )
+
+    return -_each(count, genotypes)
+
+
+def proxy_baseline(
+    supernet: Supernet,
+    proxy: Proxy,
+    genotypes: np.ndarray,
+    inputs: jax.Array | None = None,
+    seed: int = 0,
+) -> np.ndarray:
+    """Hold architectures with a higher zero-cost score for better.
+
+    Args:
+      supernet: whose architectures, at weights that were never trained.
+      proxy: the score.
+      genotypes: `int32[P, D]`.
+      inputs: `[B, *input_shape]`, as the network sees them; None is gaussian noise, or
+        tokens drawn uniformly.
+      seed: of the weights and the noise.
+
+    Returns:
+      `float64[P]`, the negative score.
+
+    Raises:
+      UserError: a score is not a number, as when a product over layers overflows.
+    """
+    key = jax.random.key(seed)
+    params = supernet.init(jax.random.fold_in(key, 0))
+    if inputs is None:
+        inputs = noise_inputs(supernet, jax.random.fold_in(key, 1), NOISE_BATCH)
+    with jax.enable_x64(proxy.double):
+        if proxy.double:
+            supernet = supernet.with_precision("float64")
+            params = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), params)
+            if jnp.issubdtype(inputs.dtype, jnp.floating):
+                inputs = inputs.astype(jnp.float64)
+        scores = _each(_score_program(supernet, proxy, params, inputs), genotypes)
+    if np.isnan(scores).any():
+        first = int(np.flatnonzero(np.isnan(scores))[0])
+        raise UserError(
+            f"ranking: {type(proxy).__name__} of genotype {first}, "
+            f"{np.asarray(genotypes)[first].tolist()}, is no number; leave this proxy "
+            "out for this supernet."
+        )
+    return -_finite(scores)
+
+
+def _score_program(
+    supernet: Supernet, proxy: Proxy, params: Any, inputs: jax.Array
+) -> Callable[[jax.Array], jax.Array]:
+    space = supernet.space
+
+    @jax.jit
+    def score(genotype: jax.Array) -> jax.Array:
+        arch = Architecture.hard(space, genotype)
+        stats = None
+        if not proxy.normalises:
+            stats = identity_statistics(supernet, params, arch, inputs)
+        return proxy.score(
+            lambda p, x: supernet.apply(p, stats, arch, x).logits, params, inputs
+        )
+
+    return score
+
+
+def identity_statistics(
+    supernet: Supernet, params: Any, arch: Architecture, inputs: jax.Array
+) -> Any:
+    """Give statistics under which batch normalisation changes nothing but by epsilon.
+
+    Args:
+      supernet: whose statistics.
+      params: its weights, for shapes alone.
+      arch: any architecture, for shapes alone.
+      inputs: `[B, *input_shape]`, for shapes alone.
+
+    Returns:
+      A tree like that of `calibrate`: every mean 0, every variance 1; None if nothing
+      normalises over the batch.
+    """
+    shapes = jax.eval_shape(lambda: supernet.calibrate(params, arch, inputs[None]))
+    if not jax.tree.leaves(shapes):
+        return None
+
+    def fill(path: Any, leaf: jax.ShapeDtypeStruct) -> jax.Array:
+        variance = jax.tree_util.keystr(path[-1:], simple=True).startswith("var")
+        return jnp.full(leaf.shape, 1 if variance else 0, leaf.dtype)
+
+    return jax.tree_util.tree_map_with_path(fill, shapes)
+
+
+def noise_inputs(supernet: Supernet, key: jax.Array, batch: int) -> jax.Array:
+    """Draw inputs that hold nothing.
+
+    Args:
+      supernet: for the shape and type of its inputs.
+      key: of the draw.
+      batch: B.
+
+    Returns:
+      `[B, *input_shape]`: standard gaussian values, or uniform tokens.
+    """
+    shape = (batch, *supernet.input_shape)
+    if np.issubdtype(supernet.input_dtype, np.integer):
+        return jax.random.randint(key, shape, 0, supernet.num_classes, jnp.int32)
+    return jax.random.normal(key, shape, jnp.float32)
+
+
+# ------------------------------------------------------------------ features and fits
+def option_counts(
+    space: SearchSpace, genotypes: np.ndarray, live: np.ndarray | None = None
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Describe architectures by what is in effect in them.
+
+    Args:
+      space: whose genotypes.
+      genotypes: `int32[P, D]`.
+      live: `bool[P, D]`, decisions that have an effect beyond what the space's
+        conditions say, such as edges on a path through a cell; None is no more.
+
+    Returns:
+      Names of the features, and `float64[P, F]`. An option that is a text is counted
+      over the decisions in effect that take it; a decision among numbers gives its
+      value under its own name, 0 where it has no effect.
+    """
+    genotypes = space.validate(genotypes)
+    effect = np.asarray(space.alive(genotypes))
+    if live is not None:
+        effect = effect & np.asarray(live, bool)
+    columns: dict[str, np.ndarray] = {}
+    for d, decision in enumerate(space.decisions):
+        for o, option in enumerate(decision.options):
+            taken = (effect[:, d] & (genotypes[:, d] == o)).astype(np.float64)
+            text = isinstance(option, str)
+            name = option if text else decision.name
+            value = taken if text else taken * float(option)
+            columns[name] = columns.get(name, 0.0) + value
+    return tuple(columns), np.stack(list(columns.values()), axis=1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Learned:
+    """How well a predictor orders architectures that it has not seen.
+
+    Attributes:
+      tau: mean tau-b over draws.
+      low: 2.5 % quantile over draws.
+      high: 97.5 % quantile over draws.
+      sample: how many true values it was fitted to in each draw.
+      n: architectures that it was tried on in each draw.
+      draws: how many.
+    """
+
+    tau: float | None
+    low: float | None
+    high: float | None
+    sample: int
+    n: int
+    draws: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the fields as a dictionary that JSON can hold."""
+        return dataclasses.asdict(self)
+
+
+def learned_baseline(
+    predictor: Predictor,
+    encodings: np.ndarray,
+    truth: Any,
+    sample: int = 50,
+    draws: int = 20,
+    seed: int = 0,
+) -> Learned:
+    """Fit a predictor to few true values, and rank the others by it.
+
+    This baseline trains: `sample` architectures stand-alone. It is what the same truth
+    buys without a supernet, and is never tried on what it has seen.
+
+    Args:
+      predictor: how.
+      encodings: `float64[P, F]`.
+      truth: `float[P]`, errors.
+      sample: architectures with a known truth.
+      draws: repetitions with other architectures.
+      seed: of the draws.
+
+    Returns:
+      The mean and quantiles over draws of tau-b on the P - sample others.
+
+    Raises:
+      UserError: P is too small, or there is no draw.
+    """
+    truth = checked(truth, "truth", len(encodings))
+    n = len(truth) - sample
+    if sample < 2 or n < 2 or draws < 1:
+        raise UserError(
+            f"ranking: {sample} of {len(truth)} architectures in each of {draws} draws "
+            "cannot be fitted and tried; at least 2 to fit, 2 others, and 1 draw are "
+            "needed."
+        )
+    rng = np.random.default_rng(seed)
+    taus = []
+    for _ in range(draws):
+        order = rng.permutation(len(truth))
+        seen, others = order[:sample], order[sample:]
+        fitted = predictor.fit(encodings[seen], truth[seen])
+        taus.append(tau_b(truth[others], fitted.predict(encodings[others]).mean))
+    known = [tau for tau in taus if tau is not None]
+    if not known:
+        return Learned(None, None, None, sample, n, draws)
+    low, high = np.quantile(known, [0.025, 0.975])
+    return Learned(float(np.mean(known)), float(low), float(high), sample, n, draws)
+
+
+def baselines(
+    supernet: Supernet,
+    genotypes: np.ndarray,
+    *,
+    proxies: Mapping[str, Proxy] | None = None,
+    rules: Mapping[str, Callable[[tuple[str, ...]], Fitted]] | None = None,
+    live: np.ndarray | None = None,
+    inputs: jax.Array | None = None,
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
+    """Score a population by everything that trains nothing.
+
+    Args:
+      supernet: whose architectures.
+      genotypes: `int32[P, D]`.
+      proxies: zero-cost proxies by name.
+      rules: by name, functions from the names of features (`option_counts`) to a rule
+        that was fitted elsewhere or is fixed, never fitted to the truth at hand.
+      live: `bool[P, D]` for the features; see `option_counts`.
+      inputs: `[B, *input_shape]` for the proxies, as the network sees them.
+      seed: of random weights.
+
+    Returns:
+      `float64[P]` by name, smaller is better: `macs`, `params`, `live_parameters`, and
+      each proxy and rule under its name.
+    """
+    genotypes = supernet.space.validate(genotypes)
+    scores = cost_baselines(supernet, genotypes)
+    scores["live_parameters"] = live_baseline(supernet, genotypes, seed)
+    for name, proxy in (proxies or {}).items():
+        scores[name] = proxy_baseline(supernet, proxy, genotypes, inputs, seed)
+    names, counts = option_counts(supernet.space, genotypes, live)
+    for name, rule in (rules or {}).items():
+        scores[name] = rule(names).predict(counts).mean
+    return scores
+
+
+def _each(
+    program: Callable[[jax.Array], jax.Array], genotypes: np.ndarray
+) -> np.ndarray:
+    rows = [program(jnp.asarray(row, jnp.int32)) for row in np.asarray(genotypes)]
+    return np.asarray(jax.device_get(rows), np.float64)
+
+
+def _finite(scores: np.ndarray) -> np.ndarray:
+    """Put infinite scores just beyond the finite ones, which keeps the order."""
+    finite = scores[np.isfinite(scores)]
+    low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
+    return np.clip(scores, low - 1, high + 1)

@@ -1,0 +1,109 @@
+"""Formulas: a number for each option, added up over an architecture.
+
+The simplest rule that people use without training anything: count the options of an
+architecture and weigh them. A rank correlation that does not beat such a rule says
+little about the estimate.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from predictors.base import Fitted, Prediction, Predictor, checked
+
+
+@dataclasses.dataclass(frozen=True)
+class LinearFormula(Fitted):
+    """A weight for each option; larger is better, so it predicts the negative.
+
+    Attributes:
+      weights: of each option that counts, by name; others have 0.
+      options: names of the features, in their order.
+      provenance: where the weights come from; must not be the data that are ranked.
+    """
+
+    weights: Mapping[str, float]
+    options: tuple[str, ...]
+    provenance: str
+
+    def __post_init__(self) -> None:
+        """Check that each weight has its feature."""
+        unknown = sorted(set(self.weights) - set(self.options))
+        if unknown:
+            raise ValueError(
+                f"formula: no feature counts {', '.join(unknown)}; features: "
+                f"{', '.join(self.options)}."
+            )
+
+    def predict(self, encodings: np.ndarray) -> Prediction:
+        """Give the negative score of counts.
+
+        Args:
+          encodings: `float64[P, F]`, how often each of `options` is in effect.
+
+        Returns:
+          Smaller is better, like an error; no unit, no uncertainty.
+
+        Raises:
+          ValueError: F is not the number of options.
+        """
+        counts, _ = checked(encodings)
+        if counts.shape[1] != len(self.options):
+            raise ValueError(
+                f"formula: {counts.shape[1]} features, but {len(self.options)} "
+                f"options: {', '.join(self.options)}."
+            )
+        weights = [self.weights.get(option, 0.0) for option in self.options]
+        return Prediction(-(counts @ np.asarray(weights)), None)
+
+
+@dataclasses.dataclass(frozen=True)
+class FitFormula(Predictor):
+    """Fits a formula to other data by least squares."""
+
+    options: tuple[str, ...]
+    """Names of the features, in their order."""
+
+    provenance: str
+    """Which data it will be fitted to, for the record."""
+
+    def fit(self, encodings: np.ndarray, values: np.ndarray) -> LinearFormula:
+        """Regress errors on counts.
+
+        Args:
+          encodings: `float64[P, F]`, counts of `options`.
+          values: `float64[P]`, errors.
+
+        Returns:
+          The formula; of several that fit equally well (counts that add up to a
+          constant leave a choice) the one with the smallest weights.
+
+        Raises:
+          ValueError: the shapes do not belong together.
+        """
+        counts, errors = checked(encodings, values)
+        if counts.shape[1] != len(self.options):
+            raise ValueError(
+                f"formula: {counts.shape[1]} features, but {len(self.options)} "
+                f"options: {', '.join(self.options)}."
+            )
+        centred = counts - counts.mean(0)
+        solution = np.linalg.lstsq(centred, errors - errors.mean(), rcond=None)[0]
+        weights = dict(zip(self.options, (-solution).tolist(), strict=True))
+        return LinearFormula(weights, self.options, self.provenance)
+
+
+def convolutions_and_pools(options: Sequence[str]) -> LinearFormula:
+    """Give the formula `1.5 conv3x3 + conv1x1 - 0.5 pool` of NAS-Bench-201-like cells.
+
+    Args:
+      options: names of the features, NAS-Bench-201's among them.
+
+    Returns:
+      The formula. Its weights are round numbers that were chosen by looking at
+      NAS-Bench-201's table of CIFAR-10, so there it is in-sample.
+    """
+    weights = {"nor_conv_3x3": 1.5, "nor_conv_1x1": 1.0, "avg_pool_3x3": -0.5}
+    provenance = "fixed; round weights chosen on NAS-Bench-201's CIFAR-10 table"
+    return LinearFormula(weights, tuple(options), provenance)

@@ -1,0 +1,33 @@
+"""Numbers of the whole NAS-Bench-201 table, where the table is at hand."""
+
+import numpy as np
+import pytest
+
+from nas.ranking.baselines import option_counts
+from nas.ranking.ceiling import ceiling
+from nas.ranking.correlation import tau_b
+from predictors.formula import convolutions_and_pools
+from search_spaces.nasbench201 import live_edges, nasbench201
+
+
+@pytest.fixture(scope="module")
+def table(nas_data):
+    with np.load(nas_data / "nasbench201" / "nb201_accuracy.npz") as found:
+        return dict(found)
+
+
+def test_the_formula_over_live_edges_orders_the_whole_table(table):
+    cells = table["ops"].astype(np.int32)
+    error = 1 - table["c10_test_200ep_mean"].astype(np.float64) / 100
+    names, counts = option_counts(nasbench201(), cells, live_edges(cells))
+    score = convolutions_and_pools(names).predict(counts).mean
+    good = error < 0.1
+    assert tau_b(error, score) == pytest.approx(0.70, abs=0.01)
+    assert tau_b(error[good], score[good]) == pytest.approx(0.48, abs=0.01)
+
+
+def test_seeds_agree_as_published(table):
+    seeds = table["c10_test_200ep_seeds"].astype(np.float64)
+    whole = seeds[np.isfinite(seeds).all(1)]
+    assert len(whole) == 7961
+    print(ceiling(1 - whole / 100))

@@ -1,0 +1,89 @@
+"""Ridge regression and formulas against their closed forms."""
+
+import numpy as np
+import pytest
+
+from predictors.formula import FitFormula, LinearFormula, convolutions_and_pools
+from predictors.ridge import Ridge
+
+
+def data(seed=0, n=40, features=5):
+    rng = np.random.default_rng(seed)
+    x = rng.integers(0, 4, (n, features)).astype(float)
+    return x, x @ rng.normal(size=features) + 3 + 0.5 * rng.normal(size=n)
+
+
+def test_ridge_is_its_normal_equations():
+    x, y = data()
+    fitted = Ridge(penalties=(7.0,)).fit(x, y)
+    z = (x - x.mean(0)) / x.std(0)
+    weights = np.linalg.solve(z.T @ z + 7 * np.eye(5), z.T @ (y - y.mean()))
+    expected = z @ weights + y.mean()
+    found = fitted.predict(x)
+    np.testing.assert_allclose(found.mean, expected, rtol=1e-9)
+    assert found.std is None and found.mean.dtype == np.float64
+
+
+def test_the_penalty_is_the_one_that_leaves_one_out_best():
+    x, y = data(seed=3, n=12)
+    penalties = (0.01, 3.0, 300.0)
+    z = (x - x.mean(0)) / x.std(0)
+
+    def left_out(penalty):
+        errors = []
+        for i in range(len(y)):
+            rest = np.arange(len(y)) != i
+            centre = z[rest].mean(0)
+            a = z[rest] - centre
+            gram = a.T @ a + penalty * np.eye(5)
+            weights = np.linalg.solve(gram, a.T @ (y[rest] - y[rest].mean()))
+            errors.append((y[rest].mean() + (z[i] - centre) @ weights - y[i]) ** 2)
+        return np.mean(errors)
+
+    best = min(penalties, key=left_out)
+    assert Ridge(penalties=penalties).fit(x, y).penalty == best
+
+
+def test_a_feature_that_never_varies_has_no_weight():
+    x, y = data()
+    x[:, 2] = 4
+    assert abs(Ridge().fit(x, y).weights[2]) < 1e-9
+
+
+def test_a_formula_weighs_counts_and_smaller_is_better():
+    formula = LinearFormula({"a": 2.0, "b": -1.0}, ("a", "none", "b"), "by hand")
+    counts = np.array([[1, 5, 0], [0, 5, 3.0]])
+    np.testing.assert_allclose(formula.predict(counts).mean, [-2, 3])
+    with pytest.raises(ValueError, match="no feature counts c"):
+        LinearFormula({"c": 1.0}, ("a", "b"), "by hand")
+    with pytest.raises(ValueError, match="3 features, but 2 options"):
+        LinearFormula({"a": 1.0}, ("a", "b"), "by hand").predict(counts)
+
+
+def test_a_fitted_formula_finds_the_weights_that_made_the_data():
+    x, _ = data()
+    options = tuple("abcde")
+    weights = np.array([1.0, -2, 0.5, 0, 3])
+    formula = FitFormula(options, "made here").fit(x, 7 - x @ weights)
+    found = [formula.weights[option] for option in options]
+    np.testing.assert_allclose(found, weights, atol=1e-9)
+    assert formula.provenance == "made here"
+
+
+def test_the_fixed_formula_needs_only_the_options_it_weighs():
+    options = ("nor_conv_1x1", "avg_pool_3x3", "none", "nor_conv_3x3")
+    counts = np.array([[1, 2, 0, 3.0]])
+    found = convolutions_and_pools(options).predict(counts).mean
+    np.testing.assert_allclose(found, [-(1.5 * 3 + 1 - 0.5 * 2)])
+
+
+@pytest.mark.parametrize("predictor", [Ridge(), FitFormula(tuple("abcde"), "here")])
+def test_what_cannot_be_learned_from_is_refused(predictor):
+    x, y = data()
+    with pytest.raises(ValueError, match=r"\[P, F\] and \[P\]"):
+        predictor.fit(x, y[:-1])
+    x[7, 1] = np.nan
+    with pytest.raises(ValueError, match=r"encodings\[7, 1\]"):
+        predictor.fit(x, y)
+    with pytest.raises(ValueError, match="penalties"):
+        Ridge(penalties=(0.0,))
