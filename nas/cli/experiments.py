@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nas.experiment import Experiment
 
 VARIABLE = "experiment"
+VARIANTS = "variants"
 _EXAMPLE = "experiment = Experiment(name=.., supernet=.., data=.., search=..)"
 
 
@@ -55,8 +56,7 @@ def load_experiment(reference: str) -> tuple["Experiment", str]:
     Raises:
       UserError: there is none, its file raises, or it defines something else.
     """
-    path = _find_path(reference) if is_path(reference) else _find_name(reference)
-    module = _run(path)
+    path, module = _load(reference)
     from nas.experiment import Experiment
 
     found = getattr(module, VARIABLE, None)
@@ -70,6 +70,38 @@ def load_experiment(reference: str) -> tuple["Experiment", str]:
     others = [name for name, v in vars(module).items() if isinstance(v, Experiment)]
     hint = f" Rename {others[0]} to {VARIABLE}." if others else ""
     raise UserError(f"{path} defines no `{VARIABLE}`.{hint} Write: {_EXAMPLE}")
+
+
+def load_variants(reference: str) -> dict[str, "Experiment"]:
+    """Load the variants that an experiment's file defines beside the experiment.
+
+    Args:
+      reference: a name under `experiments/`, or the path of a Python file.
+
+    Returns:
+      Experiments by name, in the file's order; empty if it defines none.
+
+    Raises:
+      UserError: there is no such file, it raises, or `variants` is something else.
+    """
+    path, module = _load(reference)
+    from nas.experiment import Experiment
+
+    found = getattr(module, VARIANTS, {})
+    if isinstance(found, dict) and all(
+        isinstance(name, str) and isinstance(value, Experiment)
+        for name, value in found.items()
+    ):
+        return found
+    raise UserError(
+        f"{path}: `{VARIANTS}` is no dictionary from names to experiments. Write: "
+        f'{VARIANTS} = {{"plain": {VARIABLE}, "longer": dataclasses.replace(..)}}'
+    )
+
+
+def _load(reference: str) -> tuple[Path, ModuleType]:
+    path = _find_path(reference) if is_path(reference) else _find_name(reference)
+    return path, _run(path)
 
 
 def _files() -> dict[str, Path]:

@@ -47,7 +47,7 @@ def stage_help(stage: Stage, session: Session | None = None) -> str:
       session: of the experiment whose settings are listed too, if one was named.
     """
     takes = f" {stage.takes}" if stage.takes else ""
-    settings = " [--setting VALUE ..]" if stage.takes else ""
+    settings = " [--setting VALUE ..]" if stage.takes and stage.settings else ""
     options = " [OPTIONS]" if stage.options else ""
     lines = [f"Usage: nas {stage.name}{takes}{options}{settings}", ""]
     details = stage.details.format(stage=stage.name)

@@ -58,7 +58,7 @@ def _dispatch(tokens: list[str]) -> int:
             "nas --help says what each does."
         )
     stage = stages[tokens[0]]
-    arguments = parse(tokens[1:], stage.options, most=1 if stage.takes else 0)
+    arguments = parse(tokens[1:], stage.options, most=stage.most if stage.takes else 0)
     if arguments.help:
         return _help(stage, arguments)
     _check_packages(stage)
@@ -68,7 +68,7 @@ def _dispatch(tokens: list[str]) -> int:
 
 def _help(stage: Stage, arguments: Arguments) -> int:
     session = None
-    if arguments.names and stage.takes:
+    if arguments.names and stage.takes and stage.settings:
         from nas.cli.session import load_session
 
         session = load_session(arguments, stage.options, True, lambda _: None)

@@ -93,7 +93,7 @@ def load_session(
             raise UserError(_no_experiment())
         reference = _remembered(before, workdir)
     experiment, note = load_experiment(reference)
-    new = _pairs(arguments)
+    new = given_pairs(arguments)
     name = dict(new).get("name", experiment.name)
     if workdir is None:
         workdir = Path("runs") / name
@@ -174,6 +174,20 @@ def merge(old: Pairs, new: Pairs) -> Pairs:
     return (*kept, *new)
 
 
+def given_pairs(arguments: Arguments) -> Pairs:
+    """List the settings that a command gives, options that choose parts first."""
+    pairs = []
+    for name in (*PARTS, REPEATED):
+        texts = arguments.options.get(name, [])
+        if name == "data":
+            texts = [_absolute(text) for text in texts]
+        pairs += [(name, text) for text in (texts if name == REPEATED else texts[-1:])]
+    settings: dict[str, str] = {}
+    for name, text in arguments.settings:
+        settings[name] = text or ""
+    return (*pairs, *settings.items())
+
+
 def _locate(arguments: Arguments) -> tuple[str | None, Path | None]:
     """Tell an experiment from a workdir that stands for one."""
     given = arguments.one("workdir")
@@ -237,19 +251,6 @@ def _check_same(
             f"{workdir} holds a run of experiment {before['name']!r}, and {reference} "
             f"is {name!r}. Give another --workdir, or ask for what is there."
         )
-
-
-def _pairs(arguments: Arguments) -> Pairs:
-    pairs = []
-    for name in (*PARTS, REPEATED):
-        texts = arguments.options.get(name, [])
-        if name == "data":
-            texts = [_absolute(text) for text in texts]
-        pairs += [(name, text) for text in (texts if name == REPEATED else texts[-1:])]
-    settings: dict[str, str] = {}
-    for name, text in arguments.settings:
-        settings[name] = text or ""
-    return (*pairs, *settings.items())
 
 
 def _absolute(text: str) -> str:

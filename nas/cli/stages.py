@@ -18,6 +18,8 @@ class Stage:
       details: the rest of its help text.
       examples: commands to try.
       resumes: whether settings of earlier commands in the folder hold.
+      most: how many names without dashes there may be.
+      settings: whether the settings of an experiment are options as well.
     """
 
     name: str
@@ -28,6 +30,8 @@ class Stage:
     details: str = ""
     examples: tuple[str, ...] = ()
     resumes: bool = False
+    most: int = 1
+    settings: bool = True
 
 
 WORKDIR = Option(
@@ -135,6 +139,100 @@ STAGES = (
         f"The result is in the subnet's card.json and in report.html. {_SETTINGS}",
         ("nas finetune runs/digits_cells --subnet ID --also-scratch",),
         resumes=True,
+    ),
+    Stage(
+        "truth",
+        "Train architectures alone, over seeds, for rankings to be held against",
+        "nas.cli.work:truth",
+        (WORKDIR, DATA, *PROCESSES),
+        _EXPERIMENT,
+        "All of a small space, or a sample spread over all costs "
+        "(--truth.architectures N), in one compiled program; several devices train "
+        f"several at a time. Stopped, it goes on; more --truth.seeds are added. "
+        f"{_SETTINGS}",
+        ("nas truth digits_625", "nas truth digits_64 --truth.seeds 10"),
+    ),
+    Stage(
+        "sweep",
+        "Run an experiment over seeds and variants, each in a folder of its own",
+        "nas.cli.sweeping:sweep",
+        (
+            Option(
+                "seeds", "N", "How many seeds, from 0; or which: 0,3,7; 5 unless given"
+            ),
+            Option(
+                "vary",
+                "NAME=V1,V2",
+                "variant=.. chooses among the file's variants; any other name is a "
+                "setting, such as training.steps=500,1000; repeated, all combinations",
+            ),
+            Option(
+                "stages",
+                "S1,S2",
+                "Of each run: train, search, rank; train,rank if absent",
+            ),
+            Option(
+                "workdir",
+                "DIR",
+                "Where the runs are; runs/<experiment>_sweep if absent",
+            ),
+            Option(
+                "keep-checkpoints", "", "Keep the weights of runs that are done, too"
+            ),
+            DATA,
+            WHERE,
+            CONTROLLER,
+            *PROCESSES,
+        ),
+        "EXPERIMENT",
+        "Beside its experiment a file may define `variants`, a dictionary of "
+        "experiments by name; without --vary all of them are run. Each run is an "
+        "ordinary one in DIR/<variant>/seed_<n>; one seed of all variants is done "
+        "before the next. Stopped, the same command goes on; another one with the same "
+        "DIR adds to it. Weights are deleted once a run is done, unless kept. "
+        f"What fails is told at the end, with exit status 2. {_SETTINGS}",
+        (
+            "nas sweep digits_cells --seeds 3 --vary training.steps=500,1000",
+            "nas sweep study.py --vary variant=uniform,fair --training.steps 2000",
+        ),
+    ),
+    Stage(
+        "compare",
+        "Compare runs: a table paired by seed, with intervals, and curves",
+        "nas.cli.sweeping:compare",
+        (
+            Option(
+                "baseline", "NAME", "The control; uniform, or the first, unless given"
+            ),
+            Option(
+                "quantity",
+                "NAME",
+                "Only this number, such as tau or loss; may be repeated; all if absent",
+            ),
+            Option(
+                "budget",
+                "NAME",
+                "What curves run along: steps, examples, active_macs, device_seconds; "
+                "examples if absent",
+            ),
+            Option(
+                "out",
+                "DIR",
+                "Where compare.json, compare.html and figures go; DIR itself, or the "
+                "folder above all of them, if absent",
+            ),
+        ),
+        "DIR ..",
+        "DIR is the folder of a sweep, or of a run. Only finished runs count, and a "
+        "difference is over the seeds that both have. Intervals are Student's t over "
+        "seeds, 95 %; a single seed has none. Rankings against different truths are "
+        "refused. Off a terminal the lines are tab separated, headings first.",
+        (
+            "nas compare runs/study_sweep --baseline uniform",
+            "nas compare runs/plain runs/other --quantity loss --out .",
+        ),
+        most=1000,
+        settings=False,
     ),
     Stage(
         "profile",

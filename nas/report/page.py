@@ -117,16 +117,6 @@ def report_page(record: Record) -> str:
         for identity, title in _TITLES.items()
         if any("<h2>" in part and f' id="{identity}"' in part for part in parts)
     ]
-    head = join(
-        [
-            Html('<meta charset="utf-8">'),
-            Html(
-                '<meta name="viewport" content="width=device-width, initial-scale=1">'
-            ),
-            tag("title", f"{name}: architecture search"),
-            tag("style", Html(_STYLE)),
-        ]
-    )
     body = join(
         [
             tag("h1", f"Architecture search: {name}"),
@@ -136,5 +126,28 @@ def report_page(record: Record) -> str:
         ],
         "\n",
     )
-    document = join([tag("head", head), tag("body", body)], "\n")
-    return f"<!DOCTYPE html>\n{tag('html', document, lang='en')}\n"
+    return document(f"{name}: architecture search", body)
+
+
+def document(title: str, body: Html) -> str:
+    """Write a whole page in the style of all of them.
+
+    Args:
+      title: plain text.
+      body: what it shows.
+
+    Returns:
+      HTML that needs no other file.
+    """
+    head = join(
+        [
+            Html('<meta charset="utf-8">'),
+            Html(
+                '<meta name="viewport" content="width=device-width, initial-scale=1">'
+            ),
+            tag("title", title),
+            tag("style", Html(_STYLE)),
+        ]
+    )
+    content = join([tag("head", head), tag("body", body)], "\n")
+    return f"<!DOCTYPE html>\n{tag('html', content, lang='en')}\n"

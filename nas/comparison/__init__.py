@@ -1,0 +1,1 @@
+"""Comparing methods over seeds: what is paired with what, and how sure a result is."""
