@@ -5,6 +5,12 @@ import math
 import numpy as np
 
 from nas.report.record import Record, at
+from nas.report.sampling_health import (
+    interfering,
+    unsampled_late,
+    unvisited,
+    without_effect,
+)
 
 # Shares of a training, or of a search, that count as its beginning and its end.
 _FIRST, _LAST = 0.2, 0.2
@@ -20,7 +26,19 @@ def alarms(record: Record) -> list[str]:
     Returns:
       Plain sentences, each with what to do; empty if nothing does.
     """
-    checks = (_loss, _unsampled, _chance, _lonely, _late, _together, _optimistic)
+    checks = (
+        _loss,
+        _unsampled,
+        unsampled_late,
+        unvisited,
+        without_effect,
+        interfering,
+        _chance,
+        _lonely,
+        _late,
+        _together,
+        _optimistic,
+    )
     return [sentence for check in checks for sentence in check(record)]
 
 

@@ -7,7 +7,7 @@ is the same byte for byte while the files are.
 import os
 from pathlib import Path
 
-from nas.report import members, sections
+from nas.report import members, ranking, sections
 from nas.report.html import Html, join, tag
 from nas.report.partition import partition
 from nas.report.record import Record, read_record
@@ -65,7 +65,7 @@ _PARTS = (
     sections.search,
     sections.training,
     partition,
-    sections.ranking,
+    ranking.ranking,
     sections.next_steps,
     sections.method,
     sections.limits,

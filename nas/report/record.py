@@ -4,11 +4,13 @@ Files may be missing, because a stage did not run yet, or damaged; either leaves
 in place of its contents, so that a report says what it lacks.
 """
 
+import contextlib
+import csv
 import dataclasses
 import functools
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +45,7 @@ class Record:
       parities: `parity.json` of each.
       files: names of the files of each.
       rank: `rank.json`, or None.
+      ranked: the numeric columns of `rank.csv`, `float64[P]` each; often empty.
       refinements: of `partition.json`, how the supernet was split; often empty.
       notes: what is missing or damaged, a sentence each.
     """
@@ -56,6 +59,7 @@ class Record:
     parities: dict[str, dict[str, Any]]
     files: dict[str, tuple[str, ...]]
     rank: dict[str, Any] | None
+    ranked: dict[str, np.ndarray]
     refinements: list[dict[str, Any]]
     notes: tuple[str, ...]
 
@@ -188,6 +192,7 @@ def read_record(workdir: str | os.PathLike[str]) -> Record:
             for i, path in subnets.items()
         },
         rank=_json(folder.rank, dict, "", notes),
+        ranked=_read_ranked(folder.rank.with_suffix(".csv"), notes),
         refinements=at(_json(folder.partition, dict, "", notes), "refinements") or [],
         notes=tuple(notes),
     )
@@ -220,6 +225,24 @@ def _is_entry(entry: Any) -> bool:
     )
 
 
+def curves_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, Curve]:
+    """Sort the lines of a log by scalar.
+
+    Args:
+      rows: `step`, `name` and `value` of each, as `read_scalars` gives them.
+
+    Returns:
+      Steps and values by name.
+    """
+    points: dict[str, list[tuple[int, float]]] = {}
+    for row in rows:
+        points.setdefault(row["name"], []).append((row["step"], row["value"]))
+    return {
+        name: (np.array([s for s, _ in pairs]), np.array([v for _, v in pairs]))
+        for name, pairs in points.items()
+    }
+
+
 def _read_curves(path: Path, notes: list[str]) -> dict[str, Curve]:
     if not path.exists():
         notes.append("There is no metrics.jsonl: nothing was trained yet.")
@@ -229,13 +252,39 @@ def _read_curves(path: Path, notes: list[str]) -> dict[str, Curve]:
     except (OSError, UserError) as error:
         notes.append(f"metrics.jsonl cannot be read: {error}")
         return {}
-    points: dict[str, list[tuple[int, float]]] = {}
-    for row in rows:
-        points.setdefault(row["name"], []).append((row["step"], row["value"]))
-    return {
-        name: (np.array([s for s, _ in pairs]), np.array([v for _, v in pairs]))
-        for name, pairs in points.items()
-    }
+    return curves_of(rows)
+
+
+def read_ranked(path: Path) -> dict[str, np.ndarray]:
+    """Read the numeric columns of `rank.csv`.
+
+    Args:
+      path: the file.
+
+    Returns:
+      `float64[P]` by name; a column that holds anything else is left out.
+
+    Raises:
+      ValueError: a line is longer or shorter than the first.
+    """
+    with path.open(encoding="utf-8", newline="") as file:
+        names, *rows = csv.reader(file)
+    columns = {}
+    for name, texts in zip(names, zip(*rows, strict=True), strict=True):
+        # An empty cell is a number that nobody measured.
+        with contextlib.suppress(ValueError):
+            columns[name] = np.array([float(text or "nan") for text in texts])
+    return columns
+
+
+def _read_ranked(path: Path, notes: list[str]) -> dict[str, np.ndarray]:
+    if not path.exists():
+        return {}
+    try:
+        return read_ranked(path)
+    except (OSError, ValueError) as error:
+        notes.append(f"{path.name} cannot be read: {error}.")
+        return {}
 
 
 def _read_archive(

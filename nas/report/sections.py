@@ -10,6 +10,7 @@ from nas.report.curves import TRAINING, hypervolume_figure, training_figure
 from nas.report.health import alarms
 from nas.report.heat_map import options_figure
 from nas.report.html import Html, bullets, framed, join, section, small, table, tag
+from nas.report.ranking import watched
 from nas.report.record import Record, at
 from nas.report.story import (
     WORDS,
@@ -72,36 +73,10 @@ def training(record: Record) -> Html:
         )
         caption += f" {cut} decisions more are not shown." if cut else ""
         content.append(framed(svg, caption))
+    content += watched(record)
     if not content:
         return Html("")
     return section("training", "How the training went", *content)
-
-
-def ranking(record: Record) -> Html:
-    """Say how well the supernet ranks, when there is a truth."""
-    rank = record.rank
-    if not rank or not isinstance(rank.get("tau"), int | float):
-        return Html("")
-    low, high = rank.get("low"), rank.get("high")
-    bounds = f" (95 % interval {low:.2f} to {high:.2f})" if low is not None else ""
-    sentences = [
-        f"Kendall's tau between the supernet's ranking and networks trained on their "
-        f"own is {rank['tau']:.2f}{bounds}, over {rank.get('n', 'some')} architectures."
-    ]
-    if isinstance(rank.get("ceiling"), int | float):
-        sentences.append(
-            f"The truth itself repeats only to {rank['ceiling']:.2f}, so more cannot "
-            "be reached."
-        )
-    rows = [
-        (name, f"{value:.2f}")
-        for name, value in (rank.get("baselines") or {}).items()
-        if isinstance(value, int | float)
-    ]
-    content = [tag("p", text) for text in sentences]
-    if rows:
-        content.append(table(("Ranking by", "tau"), rows))
-    return section("ranking", "Can the ranking be trusted?", *content)
 
 
 def next_steps(record: Record) -> Html:

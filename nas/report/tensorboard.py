@@ -5,6 +5,7 @@ drawn after the first generations, then ever more rarely, and at the end.
 """
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -13,12 +14,20 @@ import numpy as np
 from nas.report.curves import hypervolume_figure
 from nas.report.distance_figure import chosen, distance_figure
 from nas.report.drawing import architecture_figure
+from nas.report.draws_figure import (
+    HEALTH,
+    draws_figure,
+    draws_over_time,
+    health_figure,
+)
 from nas.report.front_figure import cost_of, front_figure, points_of
 from nas.report.heat_map import options_figure
+from nas.report.ranking_figure import baselines_figure, scatter_figure, tau_figure
+from nas.report.record import curves_of, read_ranked
 from nas.report.story import choices_text
 from nas.report.style import GREEN
 from nas.runtime import processes
-from nas.runtime.metrics import MetricsWriter
+from nas.runtime.metrics import MetricsWriter, read_scalars
 from nas.runtime.workdir import Workdir
 from nas.search.loop import SearchLoop
 from search_spaces import SearchSpace
@@ -107,6 +116,51 @@ def show_options(
             for k, option in enumerate(decision.options)
         }
     writer.figure("sampler/options", options_figure(shares), step)
+
+
+def show_draws(writer: MetricsWriter, folder: Workdir, step: int) -> None:
+    """Show when training took each option, and what samplers tell of their health.
+
+    Args:
+      writer: of the training.
+      folder: of the run, whose log is read.
+      step: of the training.
+    """
+    if not processes.is_main():
+        return
+    curves = curves_of(read_scalars(folder.metrics))
+    draws = draws_over_time(curves)
+    if draws:
+        writer.figure("sampler/draws", draws_figure(draws), step)
+    if any(name.startswith(HEALTH) for name in curves):
+        writer.figure("sampler/health", health_figure(curves), step)
+
+
+def show_ranking(writer: MetricsWriter, folder: Workdir, step: int) -> None:
+    """Show how well the supernet ranks, from the files that ranking left.
+
+    Args:
+      writer: of the ranking.
+      folder: of the run: `rank.json`, `rank.csv` and the log are read, those there are.
+      step: of the training.
+    """
+    if not processes.is_main():
+        return
+    rank, ranked, curves = {}, {}, {}
+    if folder.rank.exists():
+        rank = json.loads(folder.rank.read_text(encoding="utf-8"))
+    if folder.rank.with_suffix(".csv").exists():
+        ranked = read_ranked(folder.rank.with_suffix(".csv"))
+    if folder.metrics.exists():
+        curves = curves_of(read_scalars(folder.metrics))
+    figures = {
+        "rank/truth_and_estimate": scatter_figure(rank, ranked),
+        "rank/baselines": baselines_figure(rank),
+        "rank/tau_by_step": tau_figure(curves, rank),
+    }
+    for name, figure in figures.items():
+        if figure is not None:
+            writer.figure(name, figure, step)
 
 
 def show_splits(writer: MetricsWriter, splits: Sequence[Any], step: int) -> None:
