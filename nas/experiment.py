@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.data import Augment, DataSource
+from nas.data_samplers import DataSampler, Uniform
 from nas.errors import UserError
 from nas.evaluation import Evaluation
 from nas.partition import Partition, Whole
@@ -39,6 +40,13 @@ class Training:
     augment: Augment = dataclasses.field(default_factory=Augment)
     """Random crops and flips of training images."""
 
+    data_sampler: DataSampler = dataclasses.field(default_factory=Uniform)
+    """Which examples of the weights split a step sees."""
+
+    average: float = 0.0
+    """The decay of a running mean of the weights, which then is what is evaluated,
+    searched and exported, such as 0.999; 0: the last weights."""
+
     log_every: int = 50
     """Steps between two lines of the log; a logged value is the mean over them."""
 
@@ -52,6 +60,15 @@ class Training:
                 raise UserError(
                     f"training: {name} is {getattr(self, name)}, it must be at least 1."
                 )
+        if not 0 <= self.average < 1:
+            raise UserError(
+                f"training: average is {self.average}, it must be from 0 to below 1."
+            )
+        if not isinstance(self.data_sampler, DataSampler):
+            raise UserError(
+                f"training: data_sampler is {self.data_sampler!r}, which is no "
+                "DataSampler."
+            )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,8 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 
-from nas.data import BatchOrder, Dataset, Preprocessing, Split, Splits, split_dataset
+from nas.data import Dataset, Preprocessing, Split, Splits, split_dataset
+from nas.data_samplers import Order, Uniform
 from nas.errors import UserError
 from nas.evaluation import Evaluator
 from nas.experiment import Experiment, to_json
@@ -165,13 +166,18 @@ class Run:
             self.preprocessing,
             training.augment,
             {
-                split: BatchOrder(len(self.split(split)), training.batch_size)
+                split: Order(
+                    training.data_sampler if split == "weights" else Uniform(),
+                    len(self.split(split)),
+                    training.batch_size,
+                )
                 for split in self.experiment.strategy.SPLITS
             },
             training.steps,
             training.log_every,
             self.experiment.seed,
             self.mesh,
+            average=training.average,
         )
 
     def split(self, name: str) -> Split:

@@ -59,6 +59,7 @@ def measure_front_picture(run: "Run") -> dict[str, Any]:
     from nas.stages.front import evaluated_member, read_front
     from nas.stages.search import make_loop
     from nas.stages.train import load_trained
+    from nas.training import averaging
     from nas.training.step import role_key
 
     members = [m for m in read_front(run) if not m.dominated]
@@ -66,7 +67,10 @@ def measure_front_picture(run: "Run") -> dict[str, Any]:
 
     def measure(split: str, genotypes: np.ndarray) -> dict[str, np.ndarray]:
         return run.evaluator.evaluate(
-            trained["params"], trained["allowed"], genotypes, run.on_device(split)
+            averaging.evaluated(trained),
+            trained["allowed"],
+            genotypes,
+            run.on_device(split),
         )
 
     def entries(genotypes: np.ndarray) -> list[dict[str, Any]]:

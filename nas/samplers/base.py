@@ -41,13 +41,19 @@ class Feedback(NamedTuple):
         over the step's architectures; None unless the sampler needs it.
       option_sqnorm: `float32[K, D, O]`, the squared norm of the gradient of the weights
         whose activity depends on the option that was taken, zero for other options;
-        None unless the sampler needs it.
+        None unless the sampler needs it. It is of the gradient as multiplied by
+        `weight`.
+      option_count: `float32[K, D, O]`, how many weights those are; None unless the
+        sampler needs it.
+      weight: `float32[K]`, as drawn.
     """
 
     genotypes: jax.Array
     loss: jax.Array
     example_score: jax.Array | None
     option_sqnorm: jax.Array | None
+    option_count: jax.Array | None = None
+    weight: jax.Array | None = None
 
 
 class Sampler(abc.ABC):
@@ -113,6 +119,22 @@ class Sampler(abc.ABC):
         """
         del feedback
         return state
+
+    def health(
+        self, state: State, context: Context, allowed: jax.Array
+    ) -> dict[str, jax.Array]:
+        """Give what shows that sampling goes wrong; by default nothing.
+
+        Args:
+          state: the latest state.
+          context: the search space, and how far training is.
+          allowed: `bool[D, O]`, the options of this sub-supernet.
+
+        Returns:
+          `float32[]` by name.
+        """
+        del state, context, allowed
+        return {}
 
 
 def log_uniform(allowed: jax.Array, genotypes: jax.Array) -> jax.Array:

@@ -22,6 +22,7 @@ from nas.runtime.progress import Progress
 from nas.runtime.signals import StopSignals
 from nas.stages.front import Member, make_member, read_front, write_front
 from nas.stages.train import load_trained
+from nas.training.averaging import evaluated
 from search_spaces import Architecture
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def _knee(losses: np.ndarray, costs: np.ndarray) -> int:
 
 def pick_weights(trained: Any) -> dict[str, Any]:
     """Give what `own_weights` needs of a trained state."""
-    return {name: trained[name] for name in ("params", "allowed")}
+    return {"params": evaluated(trained), "allowed": trained["allowed"]}
 
 
 def own_weights(trained: Any, genotype: np.ndarray) -> Any:

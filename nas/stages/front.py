@@ -15,6 +15,7 @@ from nas.runtime.processes import is_main
 from nas.runtime.workdir import write_json_atomic
 from nas.search.pareto import non_dominated_sort
 from nas.stages.train import load_trained
+from nas.training.averaging import evaluated
 
 if TYPE_CHECKING:
     from nas.run import Run
@@ -65,7 +66,7 @@ def front(run: "Run") -> Sequence[Member]:
     trained = load_trained(run)
     device = run.on_device("report")
     values = run.evaluator.evaluate(
-        trained["params"], trained["allowed"], genotypes, device
+        evaluated(trained), trained["allowed"], genotypes, device
     )
     members = [
         evaluated_member(

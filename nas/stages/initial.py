@@ -74,7 +74,11 @@ def start_from(run: "Run", state: State, path: str | os.PathLike[str]) -> State:
     params = jax.tree.map(
         lambda leaf, w: jnp.broadcast_to(w[None], leaf.shape), state["params"], start
     )
-    return state | {"params": params}
+    started = state | {"params": params}
+    if "average" in state:
+        # A copy: the state is donated, and no buffer may be so twice.
+        started["average"] = jax.tree.map(jnp.copy, params)
+    return started
 
 
 def _read(path: Path) -> dict[tuple[str, ...], jax.Array]:

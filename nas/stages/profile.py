@@ -15,6 +15,7 @@ from nas.runtime.mesh import put, replicated
 from nas.runtime.progress import format_seconds
 from nas.search.constraints import ENUMERATION_LIMIT, total_violation
 from nas.stages.search import make_loop
+from nas.training.averaging import evaluated
 from nas.training.step import make_train_step
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _evaluation(run: "Run", state: dict[str, Any]) -> tuple[list[Finding], float
     device = run.on_device("search")
 
     def evaluate() -> None:
-        run.evaluator.evaluate(state["params"], state["allowed"], genotypes, device)
+        run.evaluator.evaluate(evaluated(state), state["allowed"], genotypes, device)
 
     first = _seconds(evaluate)
     each = _seconds(evaluate) / num

@@ -22,6 +22,7 @@ from nas.runtime.workdir import write_json_atomic
 from nas.search.archive import Archive
 from nas.search.loop import SearchLoop
 from nas.stages.train import closing, load_trained
+from nas.training.averaging import evaluated
 from nas.training.step import role_key
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def search(run: "Run") -> np.ndarray:
 
     def evaluate(genotypes: np.ndarray) -> dict[str, np.ndarray]:
         return run.evaluator.evaluate(
-            trained["params"], trained["allowed"], genotypes, device
+            evaluated(trained), trained["allowed"], genotypes, device
         )
 
     loop = make_loop(run, evaluate)

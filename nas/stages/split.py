@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 RECORD_SCHEMA = 1
 # What every part of a sub-supernet takes over from it.
-_INHERITED = ("params", "opt_state", "strategy", "bad_step", "bad_genotype")
+_INHERITED = ("params", "average", "opt_state", "strategy", "bad_step", "bad_genotype")
 
 
 def step_after(run: "Run", splits: int) -> TrainStep:
@@ -92,7 +92,8 @@ def _inherited(state: State, parts: np.ndarray, homes: np.ndarray) -> State:
     """Give each part what its sub-supernet had."""
     new = dict(state)
     for name in _INHERITED:
-        new[name] = jax.tree.map(lambda leaf: leaf[homes], state[name])
+        if name in state:
+            new[name] = jax.tree.map(lambda leaf: leaf[homes], state[name])
     # Each draw is counted once, by the first part.
     first = np.concatenate([[True], homes[1:] != homes[:-1]])
     counts = jnp.where(first[:, None, None], state["counts"][homes], 0)

@@ -5,11 +5,13 @@ Nothing here decides what is trained.
 """
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
 # Steps between two collectives that ask whether any process was told to stop.
 AGREE_EVERY = 10
-_LAID_OUT = ("params", "opt_state")
+_LAID_OUT = ("params", "average", "opt_state")
 
 
 def train(run: "Run", initial: str | os.PathLike[str] | None = None) -> State:
@@ -189,13 +191,13 @@ def layout_of(run: "Run", state: State) -> Any:
     first = SUPERNETS if spread else None
     if spread:
         beside = NamedSharding(run.mesh, PartitionSpec(SUPERNETS))
-        for name in PER_SUPERNET:
+        for name in (name for name in PER_SUPERNET if name in state):
             layout[name] = jax.tree.map(lambda _: beside, state[name])
     if run.experiment.sharding:
         # Rules are written for the weights' own dimensions; S comes before them.
         rules = tuple((path, (first, *axes)) for path, axes in run.experiment.sharding)
         default = NamedSharding(run.mesh, PartitionSpec(first))
-        for name in _LAID_OUT:
+        for name in (name for name in _LAID_OUT if name in state):
             layout[name] = shardings(state[name], run.mesh, rules, default)
     return layout
 
@@ -233,6 +235,7 @@ def _log(
     values["train/learning_rate"] = float(np.asarray(rate(np.float32(updates))))
     values["train/sub_supernets"] = len(fetched["counts"])
     values |= _shares(run, fetched["counts"].sum(0))
+    values |= _health(run, state, number)
     if writer is None:
         return
     writer.scalars(number, values)
@@ -251,6 +254,25 @@ def _show_splits(run: "Run", writer: MetricsWriter | None, number: int) -> None:
 
     latest = read_record(run.workdir.partition)[-1]
     show_splits(writer, latest["splits"], number)
+
+
+def _health(run: "Run", state: State, number: int) -> dict[str, float]:
+    """Give what shows that sampling goes wrong, the mean over sub-supernets."""
+    step = run.train_step
+    progress = number / run.experiment.training.steps
+    context = dataclasses.replace(step.context, progress=progress)
+    data = step.orders["weights"].sampler.health(state["order"]["weights"])
+    found = {name: [value] for name, value in host(data).items()}
+    strategies, tables = host((state["strategy"], state["allowed"]))
+    for s, table in enumerate(tables):
+        own = jax.tree.map(lambda leaf, s=s: leaf[s], strategies)
+        paths = run.experiment.strategy.health(own, context, jnp.asarray(table))
+        for name, value in paths.items():
+            found.setdefault(name, []).append(value)
+    return {
+        f"sampler_health/{name}": float(np.mean([np.asarray(v) for v in values]))
+        for name, values in found.items()
+    }
 
 
 def _shares(run: "Run", counts: np.ndarray) -> dict[str, float]:

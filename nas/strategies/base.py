@@ -86,6 +86,22 @@ class Strategy(abc.ABC):
           Gradients, and the rest of what the step needs.
         """
 
+    def health(
+        self, state: State, context: Context, allowed: jax.Array
+    ) -> dict[str, jax.Array]:
+        """Give what shows that training goes wrong; by default nothing.
+
+        Args:
+          state: the latest state, of one sub-supernet.
+          context: the search space, and how far training is.
+          allowed: `bool[D, O]`, the options of this sub-supernet.
+
+        Returns:
+          `float32[]` by name.
+        """
+        del state, context, allowed
+        return {}
+
     def derive(self, state: State, space: SearchSpace) -> np.ndarray | None:
         """Give the architectures that the strategy itself has come to prefer.
 

@@ -101,6 +101,12 @@ class Paths(Strategy):
         """Make the sampler's state; see `Strategy.init`."""
         return self.sampler.init(key, space)
 
+    def health(
+        self, state: State, context: Context, allowed: jax.Array
+    ) -> dict[str, jax.Array]:
+        """Give the sampler's; see `Strategy.health`."""
+        return self.sampler.health(state, context, allowed)
+
     def gradients(
         self,
         context: Context,
@@ -120,6 +126,8 @@ class Paths(Strategy):
             measured["loss"],
             measured.get("score"),
             measured.get("sqnorm"),
+            measured.get("count"),
+            draw.weight,
         )
         architectures = jax.vmap(functools.partial(Architecture.hard, context.space))(
             draw.genotypes
@@ -221,10 +229,14 @@ class Paths(Strategy):
             "loss": losses.mean(),
             "accuracy": correct.mean(dtype=jnp.float32),
         }
-        if "example_score" in self.sampler.needs | context.needs:
-            measured["score"] = self._score(outputs, batch.labels, teacher)
-        if "option_sqnorm" in self.sampler.needs:
+        needs = self.sampler.needs | context.needs
+        if needs & {"example_score", "example_feature_score"}:
+            features = "example_feature_score" in needs
+            measured["score"] = self._score(outputs, batch.labels, teacher, features)
+        if "option_sqnorm" in needs:
             measured["sqnorm"] = option_sqnorm(context, arch, grads)
+        if "option_count" in needs:
+            measured["count"] = option_count(context, arch, params)
         return grads, measured, outputs
 
     def _minimised(
@@ -241,16 +253,31 @@ class Paths(Strategy):
         return Divergences(value, surrogate)
 
     def _score(
-        self, outputs: Outputs, labels: jax.Array, teacher: Outputs | None
+        self,
+        outputs: Outputs,
+        labels: jax.Array,
+        teacher: Outputs | None,
+        features: bool,
     ) -> jax.Array:
-        """Give the norm of each example's gradient at the logits, `float32[B]`."""
+        """Give the norm of each example's gradient at the logits, `float32[B]`.
+
+        With `features`, that of the gradient of a last linear layer's kernel.
+        """
 
         def total(logits: jax.Array) -> jax.Array:
             moved = outputs._replace(logits=logits)
             return self._minimised(moved, labels, teacher).surrogate.sum()
 
         grads = jax.grad(total)(outputs.logits)
-        return jnp.linalg.norm(grads.reshape(len(grads), -1), axis=1)
+        if not features:
+            return jnp.linalg.norm(grads.reshape(len(grads), -1), axis=1)
+        # A kernel's gradient is a sum over places of outer products; its squared norm
+        # needs only their inner products.
+        shape = (len(grads), -1)
+        seen = outputs.features.astype(jnp.float32)
+        seen, grads = (leaf.reshape(*shape, leaf.shape[-1]) for leaf in (seen, grads))
+        inner = [jnp.einsum("bsf,btf->bst", leaf, leaf) for leaf in (seen, grads)]
+        return jnp.sqrt(jnp.maximum((inner[0] * inner[1]).sum((1, 2)), 0))
 
 
 def option_sqnorm(context: Context, arch: Architecture, grads: Any) -> jax.Array:
@@ -268,11 +295,35 @@ def option_sqnorm(context: Context, arch: Architecture, grads: Any) -> jax.Array
       `float32[D, O]`; zero for options that are not taken, and for decisions on which
       no weight depends.
     """
-    squares = jax.tree.map(lambda g: jnp.square(g.astype(jnp.float32)), grads)
+    return _owned(
+        context,
+        arch,
+        jax.tree.map(lambda g: jnp.square(g.astype(jnp.float32)), grads),
+    )
+
+
+def option_count(context: Context, arch: Architecture, params: Any) -> jax.Array:
+    """Count the weights of the options that an architecture takes.
+
+    Args:
+      context: for the activity.
+      arch: hard.
+      params: the weights, or their shapes.
+
+    Returns:
+      `float32[D, O]`; zero for options that are not taken or own no weights.
+    """
+    return _owned(
+        context, arch, jax.tree.map(lambda p: jnp.ones(p.shape, jnp.float32), params)
+    )
+
+
+def _owned(context: Context, arch: Architecture, amounts: Any) -> jax.Array:
+    """Share an amount of each weight among the options taken; see `option_sqnorm`."""
 
     def owned(weights: jax.Array) -> jax.Array:
         used = context.activity(dataclasses.replace(arch, weights=weights))
-        parts = jax.tree.map(lambda u, s: jnp.sum(u * s), used, squares)
+        parts = jax.tree.map(lambda u, s: jnp.sum(u * s), used, amounts)
         return jnp.sum(jnp.stack(jax.tree.leaves(parts)))
 
     return jnp.where(arch.weights > 0, jax.grad(owned)(arch.weights), 0)

@@ -9,8 +9,10 @@ import jax.numpy as jnp
 import optax
 
 from nas.errors import UserError
+from search_spaces import Architecture
+from supernets import Supernet
 
-SCHEDULES = ("cosine", "constant")
+SCHEDULES = ("cosine", "linear", "constant")
 INACTIVE = ("skip", "decay_and_momentum")
 
 
@@ -25,13 +27,13 @@ class Optimizer(abc.ABC):
     """The coefficient of weight decay."""
 
     schedule: str = "cosine"
-    """How the learning rate falls after the warm-up: cosine or constant."""
+    """How the learning rate falls after the warm-up: cosine, linear or constant."""
 
     warmup_steps: int = 0
     """Steps over which the learning rate first rises from zero."""
 
     final_fraction: float = 0.0
-    """What the cosine falls to, as a fraction of the peak."""
+    """What the learning rate falls to, as a fraction of the peak."""
 
     clip_norm: float = 5.0
     """The global norm to which gradients are clipped; 0 clips nothing."""
@@ -84,26 +86,45 @@ class Optimizer(abc.ABC):
             )
         rest = steps - self.warmup_steps
         peak = self.learning_rate
-        main = (
-            optax.cosine_decay_schedule(peak, rest, self.final_fraction)
-            if self.schedule == "cosine"
-            else optax.constant_schedule(peak)
-        )
+        if self.schedule == "cosine":
+            main = optax.cosine_decay_schedule(peak, rest, self.final_fraction)
+        elif self.schedule == "linear":
+            main = optax.linear_schedule(peak, peak * self.final_fraction, rest)
+        else:
+            main = optax.constant_schedule(peak)
         if not self.warmup_steps:
             return main
         warmup = optax.linear_schedule(0.0, peak, self.warmup_steps)
         return optax.join_schedules([warmup, main], [self.warmup_steps])
 
-    def build(self, steps: int) -> optax.GradientTransformation:
+    def build(self, steps: int) -> optax.GradientTransformationExtraArgs:
         """Build the optimiser.
 
         Args:
           steps: of the whole training.
+
+        Returns:
+          What takes, besides gradients, what `extra` gives.
         """
         core = self.core(self.rate(steps))
         if not self.clip_norm:
-            return core
+            return optax.with_extra_args_support(core)
         return optax.chain(optax.clip_by_global_norm(self.clip_norm), core)
+
+    def extra(
+        self, supernet: Supernet, architectures: Architecture
+    ) -> dict[str, jax.Array]:
+        """Say what the update depends on besides gradients; by default nothing.
+
+        Args:
+          supernet: what is trained.
+          architectures: the K of the step, stacked on a leading axis; traced.
+
+        Returns:
+          Arguments of the built optimiser's `update` by their names.
+        """
+        del supernet, architectures
+        return {}
 
 
 @dataclasses.dataclass(frozen=True)

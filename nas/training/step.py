@@ -19,9 +19,12 @@ import numpy as np
 import optax
 from jax.sharding import Mesh, PartitionSpec
 
-from nas.data import Augment, BatchOrder, Preprocessing
+from nas.data import Augment, Preprocessing
+from nas.data_samplers import Order
+from nas.errors import UserError
 from nas.runtime.mesh import SUPERNETS, batch_sharding, side_by_side, wide_batch
 from nas.strategies import Gradients, Strategy
+from nas.training.averaging import moved
 from nas.training.context import Batch, Context
 from nas.training.optimizer import Optimizer, keep_inactive
 from search_spaces import Architecture
@@ -30,9 +33,10 @@ from supernets import Supernet
 State = dict[str, Any]
 Arrays = dict[str, dict[str, jax.Array]]
 
-# What of the state has a leading axis S.
+# What of the state has a leading axis S; `average` is there only if it is asked for.
 PER_SUPERNET = (
     "params",
+    "average",
     "opt_state",
     "strategy",
     "counts",
@@ -77,6 +81,7 @@ class TrainStep:
       seed: decides everything random.
       mesh: the devices.
       schedule_steps: of the optimiser's schedule; 0: `steps`.
+      average: the decay of the running mean of the weights; 0: there is none.
     """
 
     supernet: Supernet
@@ -84,12 +89,13 @@ class TrainStep:
     optimizer: Optimizer
     preprocessing: Preprocessing
     augment: Augment
-    orders: dict[str, BatchOrder]
+    orders: dict[str, Order]
     steps: int
     log_every: int
     seed: int
     mesh: Mesh
     schedule_steps: int = 0
+    average: float = 0.0
 
     def __post_init__(self) -> None:
         """Rank options by cost now, outside of any trace."""
@@ -109,7 +115,8 @@ class TrainStep:
         Returns:
           A dictionary of arrays: `step`, `params`, `opt_state`, `strategy`, `counts`
           (how often each option was trained) and `bad_step` with a leading axis S;
-          `order`, the data's; `allowed`; `log`, running sums; `bad_genotype`.
+          `order`, the data's; `allowed`; `log`, running sums; `bad_genotype`; and
+          `average`, like `params`, where the weights are averaged.
         """
         tx = self.optimizer.build(self.horizon)
         space = self.supernet.space
@@ -130,6 +137,9 @@ class TrainStep:
         # Not compiled as a whole: XLA takes long over many random draws in one program.
         parts = [one(s) for s in range(len(allowed))]
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
+        if self.average:
+            # A copy: the state is donated, and no buffer may be so twice.
+            stacked["average"] = jax.tree.map(jnp.copy, stacked["params"])
         return stacked | {
             "step": jnp.int32(0),
             "allowed": jnp.asarray(allowed),
@@ -156,17 +166,28 @@ class TrainStep:
         orders, batches = {}, {}
         for i, (split, order) in enumerate(self.orders.items()):
             key = jax.random.fold_in(role_key(self.seed, "order", i), step + 1)
-            orders[split], indices = order.next(state["order"][split], key)
+            orders[split], draw = order.next(
+                state["order"][split], key, step / self.steps
+            )
             augment = jax.random.fold_in(role_key(self.seed, "augment", i), step)
-            batches[split] = self.batch(data[split], indices, augment, num)
+            batch = self.batch(data[split], draw.indices, augment, num)
+            batches[split] = batch._replace(weights=draw.weights)
 
-        parts = {name: state[name] for name in PER_SUPERNET}
+        parts = {name: state[name] for name in PER_SUPERNET if name in state}
 
         def one(inputs: Any, batches: Any) -> Any:
             part, s = inputs
             return self._one(part, s, batches, step)
 
         new, log = self._each(one, (parts, jnp.arange(num)), batches)
+        if "scores" in log:
+            # Sub-supernets whose step was not finite tell nothing.
+            scores = jnp.nanmean(log.pop("scores"), axis=0)
+            sampler, indices = (
+                self.orders["weights"].sampler,
+                batches["weights"].indices,
+            )
+            orders["weights"] = sampler.update(orders["weights"], indices, scores)
         fresh = step % self.log_every == 0
         sums = {
             name: jnp.where(fresh, 0, state["log"][name]) + values.mean()
@@ -231,7 +252,9 @@ class TrainStep:
         """Train one sub-supernet."""
         key = jax.random.fold_in(role_key(self.seed, "strategy", step + 1), s)
         result = self.strategy.gradients(
-            dataclasses.replace(self.context, progress=step / self.steps),
+            dataclasses.replace(
+                self.context, progress=step / self.steps, needs=self.needs
+            ),
             part["strategy"],
             part["params"],
             batches,
@@ -244,6 +267,9 @@ class TrainStep:
         # A step that is not finite changes nothing, and neither does any after it:
         # the last good state is what stays.
         keep = {"params": params, "opt_state": opt_state, "strategy": result.state}
+        if self.average:
+            done = step - (self.steps - self.horizon)
+            keep["average"] = moved(part["average"], params, self.average, done)
         new = {
             name: jax.tree.map(
                 lambda after, before: jnp.where(good, after, before), value, part[name]
@@ -260,16 +286,35 @@ class TrainStep:
             "allowed": part["allowed"],
         }
         log = {"loss": result.loss, "accuracy": result.accuracy, "grad_norm": norm}
+        if self.needs:
+            log["scores"] = jnp.where(good, self._scores(result), jnp.nan)
         return new, log
 
     def _update(self, part: State, result: Gradients) -> tuple[Any, Any]:
         tx = self.optimizer.build(self.horizon)
-        updates, opt_state = tx.update(result.grads, part["opt_state"], part["params"])
+        extra = self.optimizer.extra(self.supernet, result.architectures)
+        updates, opt_state = tx.update(
+            result.grads, part["opt_state"], part["params"], **extra
+        )
         if self.optimizer.inactive == "skip":
             active = self._active(result.architectures)
             updates = jax.tree.map(lambda u, a: jnp.where(a > 0, u, 0), updates, active)
             opt_state = keep_inactive(tx, active, opt_state, part["opt_state"])
         return optax.apply_updates(part["params"], updates), opt_state
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """Which scores of examples the data sampler of the weights split reads."""
+        return self.orders["weights"].sampler.needs
+
+    def _scores(self, result: Gradients) -> jax.Array:
+        if result.example_score is None:
+            raise UserError(
+                f"training.data_sampler needs {', '.join(sorted(self.needs))}, which "
+                f"the strategy {type(self.strategy).__name__} does not give. Train by "
+                "Paths, or draw the data uniformly."
+            )
+        return result.example_score
 
     def _active(self, architectures: Architecture) -> Any:
         """Take the greatest activity over a step's architectures."""
