@@ -31,7 +31,8 @@ QUICK = [
     pytest.param(
         name,
         marks=[pytest.mark.slow]
-        if any(n.startswith(f"{name}-") for n in FAMILIES)
+        if name == "TwoNodeCellSupernet"
+        or any(n.startswith(f"{name}-") for n in FAMILIES)
         else [],
     )
     for name in FAMILIES

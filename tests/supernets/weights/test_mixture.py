@@ -141,7 +141,9 @@ def check_inactive_is_still(gradient, activity):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(n, marks=[pytest.mark.slow] if "NASBench" in n else [])
+        pytest.param(
+            n, marks=[pytest.mark.slow] if "NASBench" in n or "Cell" in n else []
+        )
         for n in sorted(supernets.discover_tiny())
     ],
 )
