@@ -234,15 +234,27 @@ def _log(
     rate = run.experiment.optimizer.rate(horizon)
     values["train/learning_rate"] = float(np.asarray(rate(np.float32(updates))))
     values["train/sub_supernets"] = len(fetched["counts"])
+    values["train/subnets"] = int(fetched["counts"].sum((0, 2))[0])
     values |= _shares(run, fetched["counts"].sum(0))
     values |= _health(run, state, number)
     if writer is None:
         return
     writer.scalars(number, values)
     if number == run.experiment.training.steps:
-        from nas.report.tensorboard import show_options
+        _show_draws(run, writer, fetched["counts"].sum(0), number)
 
-        show_options(writer, run.supernet.space, fetched["counts"].sum(0), number)
+
+def _show_draws(
+    run: "Run", writer: MetricsWriter, counts: np.ndarray, number: int
+) -> None:
+    """Show in TensorBoard how often options were drawn, and when."""
+    if run.workdir is None or not is_main():
+        return
+    # Here, because importing matplotlib takes as long as all the rest.
+    from nas.report.tensorboard import show_draws, show_options
+
+    show_options(writer, run.supernet.space, counts, number)
+    show_draws(writer, run.workdir, number)
 
 
 def _show_splits(run: "Run", writer: MetricsWriter | None, number: int) -> None:
