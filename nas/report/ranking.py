@@ -13,11 +13,13 @@ from nas.report.draws_figure import (
 )
 from nas.report.html import Html, framed, section, table, tag
 from nas.report.ranking_figure import (
+    FORMULA,
     Tau,
     baselines_figure,
     baselines_of,
-    formula_of,
+    ceiling_of,
     read_tau,
+    reference_of,
     scatter_figure,
     tau_figure,
 )
@@ -62,75 +64,94 @@ def sentences(rank: dict[str, Any]) -> list[str]:
     Returns:
       Sentences: what tau is, the formula, and what the weights add to it.
     """
-    ours, formula = read_tau(rank), formula_of(rank)
+    ours, reference = read_tau(rank), reference_of(rank)
     if ours is None:
         return []
+    said = [_tau(rank, ours)]
+    if reference is not None:
+        name, tau = reference
+        said.append(_reference(ours, name, tau))
+        partial = _partial(at(rank, "partial_tau"), _called(name))
+        said += [partial] if partial else []
+    return said
+
+
+def _tau(rank: dict[str, Any], ours: Tau) -> str:
     bounds = ""
     if ours.low is not None and ours.high is not None:
         bounds = f" (95 % interval {ours.low:.2f} to {ours.high:.2f})"
-    first = (
+    text = (
         "Kendall's tau says how alike two rankings are: 1 if every two architectures "
         "are in the same order in both, 0 if as many are in the other order, -1 if one "
         "ranking is the other reversed. Between the supernet's ranking and networks "
         f"trained on their own it is {ours.tau:.2f}{bounds}, over "
         f"{rank.get('n', 'some')} architectures."
     )
-    ceiling = read_tau(rank.get("ceiling"))
+    ceiling = ceiling_of(rank)
     if ceiling is not None:
-        first += (
-            f" The truth itself repeats only to {ceiling.tau:.2f} from one seed to "
-            "another, so more cannot be reached."
-        )
-    said = [first]
-    if formula is not None:
-        said.append(
-            "The formula adds up weights for the operations of an architecture and "
-            f"trains nothing; its tau is {formula.tau:.2f}. {_verdict(ours, formula)}"
-        )
-    partial = partial_of(rank)
-    if partial is not None:
-        said.append(_partial(partial))
-    return said
-
-
-def _verdict(ours: Tau, formula: Tau) -> str:
-    """Say whether the supernet beats the formula."""
-    if ours.tau <= formula.tau:
-        return (
-            "The supernet does not beat the formula: whoever only wants a ranking of "
-            "this space need not train it."
-        )
-    overlap = None not in (ours.low, formula.high) and ours.low <= formula.high  # type: ignore[operator]
-    if overlap:
-        return (
-            "The supernet's tau is higher, but the two intervals overlap, so that this "
-            "may be chance."
-        )
-    return "The supernet ranks better than the formula."
-
-
-def partial_of(rank: dict[str, Any]) -> Tau | None:
-    """Read the partial tau: a number, a tau with its interval, or that of the NLL."""
-    value = rank.get("partial_tau")
-    found = read_tau(value)
-    if found is None and isinstance(value, dict):
-        found = read_tau(value.get("nll"))
-    return found
-
-
-def _partial(partial: Tau) -> str:
-    text = (
-        "What the weights add: the partial tau, the agreement that is left when what "
-        f"the formula explains is taken away, is {partial.text}; 0 would be nothing."
-    )
-    nothing = partial.tau <= 0 or (partial.low is not None and partial.low <= 0)
-    if nothing:
         text += (
-            " So there is no evidence that training added anything to the formula."
-            if partial.low is not None
-            else " So training added nothing to the formula."
+            f" The truth agrees with itself only to {ceiling:.2f} when it is trained "
+            "with another seed, so much more cannot be expected."
         )
     return text
+
+
+def _called(name: str) -> str:
+    return "the formula" if FORMULA in name.lower() else f"the baseline {name}"
+
+
+def _reference(ours: Tau, name: str, tau: Tau) -> str:
+    """Say what the supernet has to beat, and whether it does."""
+    called = _called(name)
+    if FORMULA in name.lower():
+        text = (
+            "The formula adds up a number for each operation of an architecture and "
+            f"trains nothing; its tau is {tau.tau:.2f}. "
+        )
+    else:
+        text = (
+            f"Of the baselines that train nothing, {name} is the best; its tau is "
+            f"{tau.tau:.2f}. "
+        )
+    if ours.tau <= tau.tau:
+        return text + (
+            f"The supernet does not beat {called}: whoever only wants a ranking need "
+            "not train it."
+        )
+    if ours.low is not None and tau.high is not None and ours.low <= tau.high:
+        return text + (
+            "The supernet's tau is higher, but the intervals of the two overlap."
+        )
+    return text + f"The supernet ranks better than {called}."
+
+
+def _partial(partial: Any, called: str) -> str:
+    """Say what the weights add, by the partial tau."""
+    found = read_tau(partial)
+    if found is None:
+        return ""
+    text = (
+        "What the weights add beyond it: taking away what "
+        f"{called} explains, a partial tau of {found.text} is left. "
+    )
+    copy = at(partial, "copy")
+    beyond, low, high = (
+        at(partial, name)
+        for name in ("beyond_copy", "beyond_copy_low", "beyond_copy_high")
+    )
+    if copy is None or beyond is None:
+        low, high = found.low, found.high
+        positive = found.tau > 0 if low is None else low > 0
+    else:
+        bounds = "" if low is None else f", 95 % interval {low:.2f} to {high:.2f}"
+        text += (
+            f"An estimate that only repeats {called}, with noise, would have "
+            f"{copy:.2f}; the difference is {beyond:.2f}{bounds}. "
+        )
+        positive = beyond > 0 if low is None else low > 0
+    if positive:
+        return text + "So training did add something."
+    return text + "So there is no sign that training added anything."
 
 
 def _figures(record: Record, rank: dict[str, Any]) -> list[Html]:

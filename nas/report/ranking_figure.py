@@ -90,6 +90,46 @@ def formula_of(rank: Mapping[str, Any]) -> Tau | None:
     return next(named, None)
 
 
+def ceiling_of(rank: Mapping[str, Any]) -> float | None:
+    """Find how well the truth agrees with itself: a seed with the mean of the others.
+
+    Args:
+      rank: `rank.json`.
+
+    Returns:
+      Tau-b; None with a single seed.
+    """
+    value = rank.get("ceiling")
+    known = read_tau(value)
+    if known is not None:
+        return known.tau
+    if not isinstance(value, Mapping):
+        return None
+    taus = (read_tau(value.get(n)) for n in ("seed_to_others", "seed_to_seed"))
+    return next((tau.tau for tau in taus if tau is not None), None)
+
+
+def reference_of(rank: Mapping[str, Any]) -> tuple[str, Tau] | None:
+    """Find the baseline that the supernet has to beat.
+
+    Args:
+      rank: `rank.json`.
+
+    Returns:
+      Name and tau of the one beyond which the partial tau looks, or else of the best
+      one that trains nothing; None if there is no such baseline.
+    """
+    known, raw = baselines_of(rank), rank.get("baselines") or {}
+    given = (rank.get("partial_tau") or {}).get("given")
+    if given in known:
+        return given, known[given]
+    # What was fitted to a part of the truth says how large it was.
+    free = [
+        n for n in known if not isinstance(raw[n], Mapping) or "sample" not in raw[n]
+    ]
+    return (free[0], known[free[0]]) if free else None
+
+
 @styled
 def scatter_figure(rank: Mapping[str, Any], table: Table) -> Figure | None:
     """Draw truth against the supernet's estimate, and the formula beside it.
@@ -258,13 +298,13 @@ def _bar(axes: Axes, row: int, tau: Tau, colour: str) -> None:
 
 
 def _ceiling(axes: Axes, rank: Mapping[str, Any], rows: int) -> None:
-    ceiling = read_tau(rank.get("ceiling"))
+    ceiling = ceiling_of(rank)
     if ceiling is None:
         return
-    axes.axvline(ceiling.tau, color=MUTED, linestyle=(0, (4, 2)), linewidth=1.2)
+    axes.axvline(ceiling, color=MUTED, linestyle=(0, (4, 2)), linewidth=1.2)
     axes.annotate(
-        f"the truth's own seeds {ceiling.tau:.2f}",
-        (ceiling.tau, rows - 0.42),
+        f"the truth's own seeds {ceiling:.2f}",
+        (ceiling, rows - 0.42),
         xytext=(0, 1),
         textcoords="offset points",
         ha="center",
@@ -302,17 +342,14 @@ def tau_figure(
     for name, label, colour, marker in shown:
         steps, values = curves[f"rank/tau_{name}"]
         axes.plot(steps, values, color=colour, label=label, marker=marker, markersize=3)
-    lines = {
-        "the formula": (formula_of(rank or {}), ORANGE, (0, (5, 2))),
-        "the truth's own seeds": (
-            read_tau((rank or {}).get("ceiling")),
-            MUTED,
-            (0, (1, 1.5)),
-        ),
-    }
-    for label, (tau, colour, style) in lines.items():
+    formula = formula_of(rank or {})
+    lines = (
+        ("the formula", formula and formula.tau, ORANGE, (0, (5, 2))),
+        ("the truth's own seeds", ceiling_of(rank or {}), MUTED, (0, (1, 1.5))),
+    )
+    for label, tau, colour, style in lines:
         if tau is not None:
-            axes.axhline(tau.tau, color=colour, linestyle=style, label=label)
+            axes.axhline(tau, color=colour, linestyle=style, label=label)
     axes.set_xlabel("step")
     axes.set_ylabel("Kendall's tau-b with the truth")
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=STEPS))

@@ -4,3 +4,4 @@ from nas.watch.base import Watcher as Watcher
 from nas.watch.effects import Effects as Effects
 from nas.watch.extremes import Extremes as Extremes
 from nas.watch.interference import Interference as Interference
+from nas.watch.ranking import RankingDuringTraining as RankingDuringTraining

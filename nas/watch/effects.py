@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 import jax
 import numpy as np
 
+from nas.training.averaging import evaluated
 from nas.training.step import State, role_key
 from nas.watch.base import Watcher
 from search_spaces import SearchSpace
@@ -53,7 +54,7 @@ class Effects(Watcher):
         rows = np.concatenate([row for pair in pairs.values() for row in pair])
         distinct, places = np.unique(rows, axis=0, return_inverse=True)
         values = run.evaluator.evaluate(
-            state["params"], state["allowed"], distinct, run.on_device("search")
+            evaluated(state), state["allowed"], distinct, run.on_device("search")
         )
         nll = values["nll"][places.reshape(-1)]
         effects, start = {}, 0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nas.training.averaging import evaluated
 from nas.training.step import State
 from nas.watch.base import Watcher
 
@@ -31,7 +32,7 @@ class Extremes(Watcher):
         del step
         genotypes = np.stack([run.supernet.largest(), run.supernet.smallest()])
         values = run.evaluator.evaluate(
-            state["params"], state["allowed"], genotypes, run.on_device("search")
+            evaluated(state), state["allowed"], genotypes, run.on_device("search")
         )
         return {
             f"watch/{which}_{name}": float(values[name][i])
