@@ -20,8 +20,8 @@ from nas.report.style import (
     styled,
 )
 
-# How many architectures were trained so far; without it, one a step.
-SUBNETS = "train/subnets"
+# How many options of a decision were drawn so far; without it, one a step.
+DRAWS = "train/draws"
 HEALTH = "sampler_health/"
 # Panels of each kind; what is beyond is left out, the most even decisions first.
 MOST = 12
@@ -84,16 +84,16 @@ def draws_over_time(curves: Mapping[str, Curve]) -> dict[str, Draws]:
         if kind == "sampler" and slash:
             found.setdefault(decision, {})[option] = curve
     return {
-        decision: _apart(options, curves.get(SUBNETS))
+        decision: _apart(options, curves.get(DRAWS))
         for decision, options in found.items()
     }
 
 
-def _apart(options: Mapping[str, Curve], subnets: Curve | None) -> Draws:
+def _apart(options: Mapping[str, Curve], drawn: Curve | None) -> Draws:
     steps = np.asarray(next(iter(options.values()))[0])
     totals = steps.astype(np.float64)
-    if subnets is not None and np.array_equal(subnets[0], steps):
-        totals = np.asarray(subnets[1], np.float64)
+    if drawn is not None and np.array_equal(drawn[0], steps):
+        totals = np.asarray(drawn[1], np.float64)
     shares = np.stack([np.asarray(values) for _, values in options.values()], axis=1)
     so_far = shares * totals[:, None]
     before = np.concatenate([np.zeros_like(so_far[:1]), so_far[:-1]])

@@ -30,7 +30,7 @@ SCALARS: dict[str, str] = {
     "train/accuracy": "fraction of the training batch classified correctly",
     "train/learning_rate": "learning rate of the step",
     "train/sub_supernets": "S, how many sub-supernets are trained side by side",
-    "train/subnets": "architectures trained so far, counted once for each batch",
+    "train/draws": "options of a decision drawn so far, one an architecture trained",
     "train/grad_norm": "global norm of the gradient, before clipping",
     "train/param_norm": "global norm of the weights",
     "train/epoch": "epochs of training data seen so far",

@@ -234,7 +234,7 @@ def _log(
     rate = run.experiment.optimizer.rate(horizon)
     values["train/learning_rate"] = float(np.asarray(rate(np.float32(updates))))
     values["train/sub_supernets"] = len(fetched["counts"])
-    values["train/subnets"] = int(fetched["counts"].sum((0, 2))[0])
+    values["train/draws"] = int(fetched["counts"].sum((0, 2))[0])
     values |= _shares(run, fetched["counts"].sum(0))
     values |= _health(run, state, number)
     if writer is None:
