@@ -22,6 +22,10 @@ def live_parameters(
     everywhere. Inside an array, activity says what is used. Arrays of layers that are
     stacked are live in all of them or in none.
 
+    Biases (arrays named so) stay where they start, at zero: what sees nothing but a
+    bias that was moved would count as live. The bias itself counts, for the output
+    does depend on it.
+
     Args:
       apply: the network, normalised by the batch or not at all.
       params: its weights.
@@ -32,11 +36,10 @@ def live_parameters(
     Returns:
       `float32[]`, a count.
     """
-    leaves, tree = jax.tree.flatten(params)
-    # Scales that start at zero would hide what comes before them.
+    leaves, tree = jax.tree_util.tree_flatten_with_path(params)
     moved = [
-        leaf + 0.1 * jax.random.normal(jax.random.fold_in(key, i), leaf.shape)
-        for i, leaf in enumerate(leaves)
+        _moved(path, leaf, jax.random.fold_in(key, i))
+        for i, (path, leaf) in enumerate(leaves)
     ]
 
     def weighed(p: Any) -> jax.Array:
@@ -47,6 +50,13 @@ def live_parameters(
     gradients = jax.grad(weighed)(jax.tree.unflatten(tree, moved))
     counts = jax.tree.map(_used, gradients, activity)
     return sum(jax.tree.leaves(counts), start=jnp.float32(0))
+
+
+def _moved(path: Any, leaf: jax.Array, key: jax.Array) -> jax.Array:
+    # A kernel or a scale that starts at zero would hide what comes before it.
+    if jax.tree_util.keystr(path[-1:], simple=True) == "bias":
+        return leaf
+    return leaf + 0.1 * jax.random.normal(key, leaf.shape, leaf.dtype)
 
 
 def _used(gradient: jax.Array, activity: jax.Array) -> jax.Array:

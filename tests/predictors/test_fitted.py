@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from predictors.formula import FitFormula, LinearFormula, convolutions_and_pools
-from predictors.ridge import Ridge
+from predictors.linear_formula import FitFormula, LinearFormula, convolutions_and_pools
+from predictors.ridge_regression import Ridge
 
 
 def data(seed=0, n=40, features=5):

@@ -1,0 +1,142 @@
+"""Baselines of a small supernet, against counts and an independent computation."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from nas.errors import UserError
+from nas.ranking.baselines import (
+    baselines,
+    cost_baselines,
+    identity_statistics,
+    learned_baseline,
+    option_counts,
+)
+from predictors.linear_formula import convolutions_and_pools
+from predictors.ridge_regression import Ridge
+from predictors.zero_cost.synflow import SynFlow
+from search_spaces import Architecture, Decision, SearchSpace
+from search_spaces.nasbench201 import EDGES, OPERATIONS, live_edges, nasbench201
+from supernets.loading import load_weights
+from supernets.nasbench201 import NASBench201Supernet
+
+# A skip, and a path over node 1; few operations vary, for they are what compiles.
+FIXED = {
+    "edge_0_2": "none",
+    "edge_1_2": "none",
+    "edge_0_3": "skip_connect",
+    "edge_2_3": "none",
+}
+SMALL = NASBench201Supernet(
+    nasbench201(FIXED), channels=2, cells=1, input_shape=(4, 4, 1), num_classes=3
+)
+NONE, SKIP, CONV1, CONV3, POOL = range(len(OPERATIONS))
+FIRST, LAST = EDGES.index((0, 1)), EDGES.index((1, 3))
+PATHS = np.array(
+    [(CONV3, CONV3), (CONV3, NONE), (CONV1, POOL), (NONE, CONV3), (POOL, SKIP)]
+)
+GENOTYPES = np.zeros((len(PATHS), len(EDGES)), np.int32)
+GENOTYPES[:, [FIRST, LAST]] = PATHS
+CELLS = np.array(
+    [OPERATIONS.index(FIXED.get(f"edge_{s}_{t}", "none")) for s, t in EDGES]
+) + np.where(GENOTYPES, GENOTYPES, 0)
+WIDTHS = np.array([2, 4, 8])
+
+
+@pytest.fixture(scope="module")
+def scores():
+    return baselines(
+        SMALL,
+        GENOTYPES,
+        proxies={"synflow": SynFlow()},
+        rules={"rule": convolutions_and_pools},
+        live=live_edges(CELLS),
+        seed=3,
+    )
+
+
+def test_live_parameters_are_those_of_operations_on_a_path(scores):
+    # A convolution without a way to the output is dead. One that sees only zeros is
+    # too, but for the bias of its norm, on which the output does depend.
+    conv3 = (9 * WIDTHS**2 + 2 * WIDTHS).sum()
+    dead = np.array([0, conv3, 0, conv3 - WIDTHS.sum(), 0])
+    whole = SMALL.costs(GENOTYPES)["params"]
+    np.testing.assert_array_equal(-scores["live_parameters"], whole - dead)
+
+
+def test_synflow_of_a_supernet_is_that_of_the_extracted_network(scores):
+    params = SMALL.init(jax.random.fold_in(jax.random.key(3), 0))
+    ones = jnp.ones((1, *SMALL.input_shape))
+    arch = Architecture.hard(SMALL.space, GENOTYPES[0])
+    stats = identity_statistics(SMALL, params, arch, ones)
+    module = SMALL.subnet(GENOTYPES[0])
+    load_weights(module, SMALL.extract(params, stats, GENOTYPES[0]))
+    module.eval()
+    graphdef, weights, rest = nnx.split(module, nnx.Param, ...)
+    weights = jax.tree.map(jnp.abs, weights)
+
+    @jax.jit
+    @jax.grad
+    def gradient(weights):
+        return nnx.merge(graphdef, weights, rest)(ones).sum()
+
+    flows = jax.tree.map(lambda w, g: (w * g).sum(), weights, gradient(weights))
+    flow = float(sum(jax.tree.leaves(flows)))
+    assert np.exp(-scores["synflow"][0]) == pytest.approx(flow, rel=1e-4)
+
+
+def test_every_baseline_has_a_finite_number_for_every_architecture(scores):
+    names = {"macs", "params", "live_parameters", "synflow", "rule"}
+    assert set(scores) == names
+    for name, values in scores.items():
+        assert values.shape == (5,) and values.dtype == np.float64, name
+        assert np.isfinite(values).all() and values.argmin() == 0, name
+    costs = cost_baselines(SMALL, GENOTYPES)
+    np.testing.assert_array_equal(scores["macs"], costs["macs"])
+    np.testing.assert_allclose(scores["rule"], [-3, 0, -0.5, 0, 0.5])
+
+
+def test_identity_statistics_leave_values_as_they_are():
+    params = SMALL.init(jax.random.key(0))
+    arch = Architecture.hard(SMALL.space, GENOTYPES[0])
+    stats = identity_statistics(SMALL, params, arch, jnp.zeros((2, 4, 4, 1)))
+    leaves = jax.tree_util.tree_leaves_with_path(stats)
+    assert leaves
+    for path, leaf in leaves:
+        expected = 1 if "var" in jax.tree_util.keystr(path) else 0
+        assert (leaf == expected).all()
+
+
+def test_counts_are_of_decisions_in_effect():
+    space = SearchSpace(
+        "counts",
+        (
+            Decision("depth", (1, 2)),
+            Decision("first", ("a", "b")),
+            Decision("second", ("b", "c"), requires=("depth", (2,))),
+            Decision("width", (8, 16), requires=("depth", (2,))),
+        ),
+    )
+    genotypes = np.array([[0, 1, 1, 1], [1, 1, 0, 1], [1, 0, 1, 0]])
+    names, counts = option_counts(space, genotypes)
+    assert names == ("depth", "a", "b", "c", "width")
+    np.testing.assert_array_equal(
+        counts, [[1, 0, 1, 0, 0], [2, 0, 2, 0, 16], [2, 1, 0, 1, 8]]
+    )
+    live = np.ones((3, 4), bool)
+    live[1, 1] = False
+    assert option_counts(space, genotypes, live)[1][1, 2] == 1
+
+
+def test_a_learned_baseline_is_tried_on_what_it_has_not_seen():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 4))
+    learns = learned_baseline(Ridge(), x, x @ [1.0, 2, 3, 4], sample=30, draws=4)
+    assert learns.tau > 0.97 and learns.n == 90 and learns.draws == 4
+    # With as many features as architectures, what was seen is fitted exactly.
+    noise = learned_baseline(Ridge(), rng.normal(size=(120, 60)), rng.normal(size=120))
+    assert abs(noise.tau) < 0.15 and noise.low < noise.tau < noise.high
+    with pytest.raises(UserError, match="50 of 50"):
+        learned_baseline(Ridge(), x[:50], np.arange(50.0))
