@@ -39,6 +39,7 @@ MAY_APPLY = {
     TRAIN_STEP,
     EVALUATE,
     "nas.stages.export",  # gives the logits that an exported file is held against
+    "nas.ranking.baselines",  # scores weights that were never trained
 }
 MAY_DIFFERENTIATE = {
     TRAIN_STEP,
