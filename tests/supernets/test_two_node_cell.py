@@ -1,7 +1,6 @@
 """What the contract does not say of the two-node cells: their sizes, and refusals."""
 
 import jax
-import numpy as np
 import pytest
 
 from search_spaces.two_node_cell import two_node_cell
@@ -52,10 +51,9 @@ def test_sizes_that_make_no_network_are_refused(field):
 @pytest.mark.slow
 def test_all_children_equal_their_subnets():
     supernet = TwoNodeCellSupernet(
-        two_node_cell(), channels=2, cells=3, input_shape=(5, 6, 2), num_classes=3
+        two_node_cell(), channels=2, cells=1, input_shape=(5, 6, 2), num_classes=3
     )
     with jax.enable_x64(True), jax.default_matmul_precision("highest"):
         case = contract.Case(supernet)
         for child in case.space.enumerate():
             contract.check_equals_subnet(case, child)
-        assert len(np.unique(case.space.enumerate(), axis=0)) == 64
