@@ -81,6 +81,6 @@ def read_budget(curves: Mapping[str, Curve], batch_size: int | None) -> Budget:
         examples = np.interp(
             at, np.append(0, found["examples"][0]), np.append(0.0, found["examples"][1])
         )
-        each = FORWARD_AND_BACKWARD * mean * np.diff(examples, prepend=0.0)
+        each = FORWARD_AND_BACKWARD * np.asarray(mean) * np.diff(examples, prepend=0.0)
         found["active_macs"] = (at, np.cumsum(each))
     return Budget(found)

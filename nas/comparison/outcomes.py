@@ -16,6 +16,7 @@ from nas.runtime.metrics import read_scalars
 from nas.runtime.workdir import Workdir
 
 PLAN, DONE = "sweep.json", "done.json"
+CEILING = "another seed of the truth"
 _SEED = "seed_"
 
 
@@ -32,7 +33,10 @@ class Outcome:
       budget: what it used up.
       space: the hash of its search space, None if it is unknown.
       truth: the hash of what it was ranked against, None without a ranking.
-      references: numbers that no training changes, such as a baseline's tau, by name.
+      references: taus of what trains nothing, by name, the best first; last what
+        another seed of the truth reaches.
+      front: objectives of the front's members by name, on the report split.
+      objectives: which of them the search minimised.
     """
 
     variant: str
@@ -44,6 +48,8 @@ class Outcome:
     space: str | None
     truth: str | None
     references: Mapping[str, float]
+    front: tuple[Mapping[str, float], ...] = ()
+    objectives: tuple[str, ...] = ()
 
 
 def find_outcomes(folders: Sequence[Path]) -> tuple[list[Outcome], list[str]]:
@@ -91,8 +97,7 @@ def check_comparable(outcomes: Sequence[Outcome]) -> None:
             groups.setdefault(key(outcome), outcome)
         if len(groups) > 1:
             named = "; ".join(
-                f"{outcome.folder} ({str(name)[:12]})"
-                for name, outcome in groups.items()
+                f"{outcome.folder} ({name})" for name, outcome in groups.items()
             )
             raise UserError(
                 f"The rankings are of different {what}: {named}. A tau depends on its "
@@ -121,6 +126,7 @@ def final_values(
     top = {**(rank or {}), **nll}
     wanted: dict[str, Any] = {q.name: top.get(q.name) for q in QUANTITIES if q.ranks}
     wanted["tau_error"] = error.get("tau")
+    wanted["beyond_copy"] = _mapping(top, "partial_tau").get("beyond_copy")
     for name, scalar in SCALAR_OF.items():
         if scalar in curves and len(curves[scalar][1]):
             wanted[name] = float(curves[scalar][1][-1])
@@ -173,6 +179,8 @@ def _read(path: Path, variant: str, notes: list[str]) -> Outcome | None:
         return None
     rank = _json(folder.rank, dict) if folder.rank.is_file() else None
     front = _json(folder.front, list) if folder.front.is_file() else []
+    measured = [dict(_mapping(entry, "objectives")) for entry in front]
+    wanted = tuple(_mapping(config, "search").get("objectives") or ())
     return Outcome(
         variant=variant,
         seed=int(config.get("seed", 0)),
@@ -183,24 +191,40 @@ def _read(path: Path, variant: str, notes: list[str]) -> Outcome | None:
         space=config.get("space_hash"),
         truth=_truth(rank),
         references=_references(rank),
+        front=tuple(member for member in measured if member),
+        objectives=wanted,
     )
 
 
 def _truth(rank: Mapping[str, Any] | None) -> str | None:
-    """Give the hash of the truth that a ranking is against."""
+    """Say what a ranking is against: the truth's hash, and of how many architectures.
+
+    Without a hash it is all that is said of where the truth comes from.
+    """
     if rank is None:
         return None
-    truth = rank.get("truth", rank.get("truth_hash"))
-    return str(truth.get("hash")) if isinstance(truth, Mapping) else str(truth)
+    truth = rank.get("truth")
+    named = _mapping(rank, "truth").get("hash") or json.dumps(truth, sort_keys=True)
+    return f"{named}, {rank.get('n')} architectures"
 
 
 def _references(rank: Mapping[str, Any] | None) -> dict[str, float]:
-    """Give the tau of each baseline and the truth's own ceiling."""
-    found = {
-        str(name): number(value) for name, value in _mapping(rank, "baselines").items()
+    """Give the taus of what trains nothing, the best first, and of the truth itself.
+
+    Baselines that were fitted to a part of the truth are held against another part, so
+    they are left out.
+    """
+    entries = _mapping(rank, "baselines")
+    num = (rank or {}).get("n")
+    same = {
+        str(name): number(entry)
+        for name, entry in entries.items()
+        if not isinstance(entry, Mapping) or entry.get("n", num) == num
     }
-    found["ceiling"] = number((rank or {}).get("ceiling"))
-    return {name: value for name, value in found.items() if value is not None}
+    found = {name: tau for name, tau in same.items() if tau is not None}
+    best = dict(sorted(found.items(), key=lambda item: -item[1]))
+    ceiling = _mapping(rank, "ceiling").get("seed_to_seed")
+    return best if ceiling is None else best | {CEILING: float(ceiling)}
 
 
 def _curves(path: Path) -> dict[str, Curve]:

@@ -29,16 +29,17 @@ QUANTITIES = (
     Quantity("tau", "Kendall's tau-b, by NLL", HIGHER, True),
     Quantity("tau_error", "Kendall's tau-b, by error", HIGHER, True),
     Quantity("partial_tau", "partial tau, given the best baseline", HIGHER, True),
+    Quantity("beyond_copy", "partial tau beyond that of a copy", HIGHER, True),
     Quantity("tau_better_half", "Kendall's tau-b on the better half", HIGHER, True),
     Quantity("spearman", "Spearman's rho, by NLL", HIGHER, True),
     Quantity("best_k_median_rank", "median true rank of the best 10", LOWER, True),
     Quantity("regret_at_k", "regret of the best 10", LOWER, True),
     Quantity("loss", "training loss at the end, nats", LOWER),
-    Quantity("hypervolume", "hypervolume of the search's front", HIGHER),
+    Quantity("hypervolume", "hypervolume of the front, one box for all", HIGHER),
     Quantity("front_error", "lowest error of the front, report split", LOWER),
 )
 # The last value of these scalars.
-SCALAR_OF = {"loss": "train/loss", "hypervolume": "search/hypervolume"}
+SCALAR_OF = {"loss": "train/loss"}
 
 
 def by_name() -> dict[str, Quantity]:

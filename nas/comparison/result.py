@@ -11,7 +11,7 @@ from nas.comparison.pairing import Row
 from nas.comparison.quantities import by_name
 
 # The first of these that runs logged is drawn along the budget.
-CURVES = ("rank/tau_nll", "rank/tau", "search/hypervolume", "train/loss")
+CURVES = ("rank/tau_nll", "train/loss")
 
 
 @dataclasses.dataclass(frozen=True)

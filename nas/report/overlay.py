@@ -110,7 +110,8 @@ def paired_figure(
     """
     shades = colours([row.variant for row in rows], baseline)
     compared = any(row.difference is not None for row in rows)
-    figure = new_figure(8.6 if compared else 5.6, 1.25 + 0.34 * len(rows))
+    figure = new_figure(8.6 if compared else 5.6, 1.1 + 0.34 * len(rows))
+    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - 0.16 / figure.get_figheight()))
     panels = figure.subplots(1, 1 + compared, squeeze=False, sharey=True)[0]
     for place, row in enumerate(rows):
         colour = shades[row.variant]
@@ -188,18 +189,24 @@ def _references(
 
 
 def _uprights(axes: Axes, references: Mapping[str, float]) -> None:
-    for name, value in references.items():
+    for value in references.values():
         axes.axvline(value, color=MUTED, linewidth=0.9, linestyle=":")
-        axes.annotate(
+    left, right = axes.get_xlim()
+    for name, value in references.items():
+        side = (value - left) / (right - left)
+        said = axes.annotate(
             name,
             (value, 1),
             xycoords=("data", "axes fraction"),
             xytext=(0, 2),
             textcoords="offset points",
-            ha="center",
+            ha="left" if side < 0.25 else "right" if side > 0.75 else "center",
+            va="bottom",
             fontsize=8,
             color=MUTED,
         )
+        # Beside the axes there is room enough; to make more would narrow them.
+        said.set_in_layout(False)
 
 
 def _interval(

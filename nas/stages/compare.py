@@ -1,6 +1,7 @@
 """Compare finished runs: tables paired by seed, curves, budgets side by side."""
 
 import collections
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from nas.comparison.budgets import TITLES
+from nas.comparison.fronts import common_hypervolumes
 from nas.comparison.intervals import Interval, student
 from nas.comparison.outcomes import Outcome, check_comparable, find_outcomes
 from nas.comparison.pairing import choose_baseline, pair, unpaired
@@ -38,6 +40,7 @@ def compare(
     """
     wanted = _wanted(quantities)
     outcomes, notes = find_outcomes([Path(folder) for folder in folders])
+    outcomes = _with_hypervolumes(outcomes)
     if not outcomes:
         raise UserError(
             f"No run of {', '.join(map(str, folders))} is finished. {' '.join(notes)}"
@@ -76,7 +79,7 @@ def compare(
 def write_comparison(
     found: Comparison, out: str | os.PathLike[str], budget: str = "examples"
 ) -> list[Path]:
-    """Write `compare.json`, `compare.html` and the figures.
+    """Write `compare.json`, `compare.html`, and its first figures as PNG.
 
     Args:
       found: the comparison.
@@ -102,9 +105,11 @@ def write_comparison(
     write_json_atomic(record, to_record(found))
     figures = comparison_figures(found, budget)
     files = [record, page]
-    for name, figure in figures.items():
-        files.append(folder / f"compare_{name}.png")
-        write_figure(figure, str(files[-1]))
+    first = next(iter(found.tables))
+    for name, called in (("curves", "curves"), (first, "paired")):
+        if name in figures:
+            files.append(folder / f"compare_{called}.png")
+            write_figure(figures[name], str(files[-1]))
     write_text_atomic(page, comparison_page(found, figures))
     return files
 
@@ -127,6 +132,25 @@ def _values(
         if name in outcome.values:
             found[outcome.variant][outcome.seed] = outcome.values[name]
     return found
+
+
+def _with_hypervolumes(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Measure fronts in one box, where all were searched for the same."""
+    searched = [o for o in outcomes if o.front and o.objectives]
+    objectives = {o.objectives for o in searched}
+    known = all(
+        name in member for o in searched for member in o.front for name in o.objectives
+    )
+    if len(objectives) != 1 or not known:
+        return list(outcomes)
+    volumes = common_hypervolumes([o.front for o in searched], objectives.pop())
+    by_folder = dict(zip([o.folder for o in searched], volumes, strict=True))
+    return [
+        dataclasses.replace(o, values={**o.values, "hypervolume": by_folder[o.folder]})
+        if o.folder in by_folder
+        else o
+        for o in outcomes
+    ]
 
 
 def _budgets(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Interval]]:
