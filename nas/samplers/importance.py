@@ -180,7 +180,8 @@ class ImportancePaths(Sampler):
     ) -> dict[str, jax.Array]:
         """Give the least probability of any option, and the mean entropy in nats."""
         ratios = self.ratios(state, allowed, self.mix(state, context.progress))
-        p = jnp.where(allowed, ratios, 0) / allowed.sum(-1, keepdims=True)
+        num = allowed.sum(-1, keepdims=True).astype(jnp.float32)
+        p = jnp.where(allowed, ratios, 0) / num
         entropy = -(p * jnp.log(jnp.where(p > 0, p, 1))).sum(-1)
         return {
             "paths/least_probability": jnp.where(allowed, p, 1).min(),

@@ -1,6 +1,7 @@
 """Drawing paths by importance: identities, probabilities, bias and collapse."""
 
 import dataclasses
+import functools
 import itertools
 
 import jax
@@ -29,23 +30,21 @@ def context(space, progress=0.0):
     return Context(space, None, None, order, progress)
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def update(sampler, state, feedback):
+    return sampler.update(state, feedback)
+
+
 def tell(sampler, state, genotypes, squares=SQUARES, weight=None):
     """Tell a sampler that each option it drew has a norm of its own."""
-    genotypes = jnp.asarray(genotypes, jnp.int32)
-    one_hot = jax.nn.one_hot(genotypes, squares.shape[-1], dtype=jnp.float32)
-    weight = jnp.ones(len(genotypes)) if weight is None else jnp.asarray(weight)
-    scale = jnp.square(weight)[:, None, None]
-    return sampler.update(
-        state,
-        Feedback(
-            genotypes,
-            jnp.zeros(len(genotypes)),
-            None,
-            one_hot * jnp.asarray(squares) * scale,
-            one_hot * jnp.asarray(COUNTS),
-            weight,
-        ),
-    )
+    genotypes = np.asarray(genotypes, np.int32)
+    one_hot = np.eye(5, dtype=np.float32)[genotypes]
+    weight = np.ones(len(genotypes)) if weight is None else np.asarray(weight)
+    weight = weight.astype(np.float32)
+    sqnorm = one_hot * squares * np.square(weight)[:, None, None]
+    loss = np.zeros(len(genotypes), np.float32)
+    feedback = Feedback(genotypes, loss, None, sqnorm, one_hot * COUNTS, weight)
+    return update(sampler, state, jax.tree.map(jnp.asarray, feedback))
 
 
 def told(sampler, **changes):
@@ -112,7 +111,9 @@ def test_draws_follow_probabilities_and_weights_undo_them(reweight):
     np.testing.assert_allclose(
         np.exp(np.asarray(draw.log_probability)[where]), wanted, rtol=1e-5
     )
-    grads = np.random.default_rng(0).normal(size=(len(every), 7)) + every[:, :1]
+    grads = np.random.default_rng(0).normal(size=(len(every), 7)) + 3 * (
+        every == 3
+    ).sum(1, keepdims=True)
     expected = (wanted * np.asarray(draw.weight, np.float64)[where]) @ grads
     full = grads.mean(0)
     error = np.linalg.norm(expected - full) / np.linalg.norm(full)
