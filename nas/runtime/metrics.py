@@ -33,7 +33,8 @@ SCALARS: dict[str, str] = {
     "train/draws": "options of a decision drawn so far, one an architecture trained",
     "train/grad_norm": "global norm of the gradient, before clipping",
     "train/param_norm": "global norm of the weights",
-    "train/active_macs": "mean multiply-accumulates of a trained architecture's example",
+    "train/active_macs": "multiply-accumulates of an example's forward pass, mean over "
+    "the architectures trained since the line before",
     "budget/examples": "examples trained on so far, each once an architecture",
     "budget/device_seconds": "seconds of training so far, times devices, without "
     "compiling, watching and checkpoints; depends on the clock",

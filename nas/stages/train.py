@@ -29,6 +29,7 @@ from nas.runtime.metrics import MetricsWriter
 from nas.runtime.processes import count, is_main
 from nas.runtime.progress import Progress
 from nas.runtime.signals import StopSignals
+from nas.runtime.stopwatch import Stopwatch
 from nas.stages.initial import start_from
 from nas.stages.split import read_record, split, step_after
 from nas.training.step import PER_SUPERNET, State, make_train_step
@@ -52,8 +53,9 @@ def train(run: "Run", initial: str | os.PathLike[str] | None = None) -> State:
     if restored is not None:
         _, state, metadata = restored
         offset, splits = metadata["metrics_offset"], metadata["splits"]
+        spent = metadata.get("seconds", 0.0)
     else:
-        state, splits = _start(run, initial), 0
+        state, splits, spent = _start(run, initial), 0, 0.0
         offset = 0 if run.workdir is not None else None
     done = int(state["step"])
     if done >= training.steps:
@@ -61,8 +63,8 @@ def train(run: "Run", initial: str | os.PathLike[str] | None = None) -> State:
         return state
     if done:
         run.notify(f"Training goes on from step {done} of {training.steps}.")
-    program = _program(run, state, splits)
-    data = _data(run)
+    program, compiled = _program(run, state, splits), None
+    data, clock = _data(run), Stopwatch(spent)
     writer = None
     if run.workdir is not None:
         writer = MetricsWriter(run.workdir, offset, done + 1 if done else None)
@@ -78,18 +80,23 @@ def train(run: "Run", initial: str | os.PathLike[str] | None = None) -> State:
 
         for number in range(done + 1, training.steps + 1):
             if splits < len(at) and number == at[splits] + 1:
-                # The state before a split is saved; the split follows from it.
+                # The state before a split is saved; the split follows from it, and
+                # its time is time of the training.
                 state = split(run, state, splits, pause)
                 splits += 1
                 _show_splits(run, writer, number)
                 state = put(state, layout_of(run, state))
                 program = _program(run, state, splits)
-            state = program(state, data)
+            with clock.paused(program is not compiled):
+                state = program(state, data)
+                if program is not compiled:
+                    state, compiled = jax.block_until_ready(state), program
             last = number == training.steps
             if number % training.log_every == 0 or last:
-                _log(run, state, number, splits, writer, bar)
+                _log(run, state, number, splits, writer, bar, clock)
             if writer is not None:
-                watch(run, state, number, writer)
+                with clock.paused():
+                    watch(run, state, number, writer)
             stopping = _stopping(stop, number)
             if checkpoints is not None and (
                 last
@@ -101,7 +108,9 @@ def train(run: "Run", initial: str | os.PathLike[str] | None = None) -> State:
                 offset = writer.offset() if writer else 0
                 metadata = {"metrics_offset": offset, "splits": splits}
                 metadata["sub_supernets"] = len(state["allowed"])
-                checkpoints.save(number, state, metadata)
+                metadata["seconds"] = clock.seconds
+                with clock.paused():
+                    checkpoints.save(number, state, metadata)
             if stopping:
                 raise stop.interrupted(number)
     return state
@@ -219,6 +228,7 @@ def _log(
     splits: int,
     writer: MetricsWriter | None,
     bar: Progress,
+    clock: Stopwatch,
 ) -> None:
     fetched = host({"log": state["log"], "counts": state["counts"]})
     _refuse_bad(run, state)
@@ -235,6 +245,9 @@ def _log(
     values["train/learning_rate"] = float(np.asarray(rate(np.float32(updates))))
     values["train/sub_supernets"] = len(fetched["counts"])
     values["train/draws"] = int(fetched["counts"].sum((0, 2))[0])
+    batch_size = run.experiment.training.batch_size
+    values["budget/examples"] = values["train/draws"] * batch_size
+    values["budget/device_seconds"] = clock.seconds * run.mesh.size
     values |= _shares(run, fetched["counts"].sum(0))
     values |= _health(run, state, number)
     if writer is None:
