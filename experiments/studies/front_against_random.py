@@ -38,6 +38,7 @@ from nas.runtime.workdir import write_json_atomic
 from nas.search import RandomSearch, Search
 from nas.search.loop import SearchLoop
 from nas.search.pareto import front_indices, hypervolume
+from nas.training.averaging import evaluated
 from nas.training.step import State, role_key
 
 RESULT = Path("experiments/results/front_against_random.json")
@@ -133,7 +134,7 @@ def search_front(run: Run, trained: State, search: Search, seed: int) -> np.ndar
 
     def evaluate(genotypes: np.ndarray) -> dict[str, np.ndarray]:
         return run.evaluator.evaluate(
-            trained["params"], trained["allowed"], genotypes, device
+            evaluated(trained), trained["allowed"], genotypes, device
         )
 
     supernet = run.supernet
@@ -147,7 +148,7 @@ def search_front(run: Run, trained: State, search: Search, seed: int) -> np.ndar
 def measured(run: Run, trained: State, front: np.ndarray, split: str) -> np.ndarray:
     """Measure a front on a split: `float64[F, M]`."""
     values = run.evaluator.evaluate(
-        trained["params"], trained["allowed"], front, run.on_device(split)
+        evaluated(trained), trained["allowed"], front, run.on_device(split)
     )
     return np.stack([values[name] for name in run.experiment.search.objectives], 1)
 

@@ -54,6 +54,7 @@ from nas.run import Run
 from nas.runtime.workdir import write_json_atomic
 from nas.search import RandomSearch, Search
 from nas.stages.standalone import Budget, fresh_weights, train_alone
+from nas.training.averaging import evaluated
 from nas.training.optimizer import AdamW
 from search_spaces.vision_transformer import vision_transformer
 from supernets import Supernet, VisionTransformerSupernet
@@ -158,7 +159,7 @@ def seed_result(
         with Run(experiment(supernet, seed, steps), folder / name, _silent) as run:
             trained = run.train()
             values = run.evaluator.evaluate(
-                trained["params"], trained["allowed"], drawn, run.on_device("report")
+                evaluated(trained), trained["allowed"], drawn, run.on_device("report")
             )
             found["shared"][name] = values["nll"].tolist()
             if name == PLAIN:
