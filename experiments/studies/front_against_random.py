@@ -89,7 +89,7 @@ def seed_result(
       The objectives of both fronts on both splits.
     """
     folder = arguments.workdir / f"seed_{seed}"
-    with Run(dataclasses.replace(experiment, seed=seed), folder) as run:
+    with Run(dataclasses.replace(experiment, seed=seed, data_seed=seed), folder) as run:
         # After the run opened its folder, which refuses other settings.
         path = folder / "front_against_random.json"
         budget = experiment.search.evaluations

@@ -114,6 +114,7 @@ def experiment(supernet: Supernet, seed: int, steps: int) -> Experiment:
         ),
         search=Search(RandomSearch(), evaluations=1),
         seed=seed,
+        data_seed=seed,
     )
 
 

@@ -91,6 +91,15 @@ def finetune(stage: Stage, arguments: Arguments) -> int:
     return 0
 
 
+def truth(stage: Stage, arguments: Arguments) -> int:
+    """Train architectures alone into a table."""
+    session = _start(stage, arguments)
+    with session.open(_tell) as work:
+        work.make_truth()
+    _tell(f"The table: {_short(session.workdir)}/truth.npz")
+    return 0
+
+
 def profile(stage: Stage, arguments: Arguments) -> int:
     """Say what an experiment would need, without running it."""
     session = _start(stage, arguments)

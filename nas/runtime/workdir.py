@@ -95,6 +95,11 @@ class Workdir:
         return self.path / "rank.json"
 
     @property
+    def truth(self) -> Path:
+        """What architectures reach when each is trained alone."""
+        return self.path / "truth.npz"
+
+    @property
     def partition(self) -> Path:
         """How the supernet was split while it was trained, and by what evidence."""
         return self.path / "partition.json"

@@ -1,0 +1,46 @@
+"""625 cells on 8x8 digits: does a supernet rank them as training each alone does?
+
+Question: how well do shared weights rank architectures, beside formulas that train
+nothing?
+
+The cells are those of NAS-Bench-201 (Dong and Yang 2020, arXiv 2001.00326) with two
+edges fixed: a skip from the input to the output, so that no cell is disconnected, and
+none from the first node to the output, so that most of the rest lies in a row: seeds
+then agree on the order about twice as well as where the fixed edges are convolutions.
+Networks have 4 channels and one cell in each of three stages.
+
+Truth: each cell trained alone for 400 steps of 32 images, 3 seeds, error and negative
+log-likelihood on 357 images that nothing else sees. Command: nas truth digits_625
+
+Command: nas train digits_625 && nas rank digits_625
+"""
+
+from nas import Experiment, Training
+from nas.data import Augment, Digits
+from nas.experiment import Ranking, Truth
+from nas.ranking import PackagedTruth
+from nas.search import NSGA2, Search
+from nas.training.optimizer import SGD
+from search_spaces.nasbench201 import nasbench201
+from supernets import NASBench201Supernet
+
+FIXED = {"edge_0_3": "skip_connect", "edge_1_3": "none"}
+
+experiment = Experiment(
+    name="digits_625",
+    supernet=NASBench201Supernet(nasbench201(FIXED), channels=4, cells=1),
+    data=Digits(),
+    optimizer=SGD(learning_rate=0.1, weight_decay=5e-4),
+    training=Training(
+        steps=3000,
+        batch_size=64,
+        augment=Augment(crop_padding=1),
+        checkpoint_every=1000,
+    ),
+    search=Search(NSGA2(population=30), objectives=("nll", "macs"), evaluations=300),
+    truth=Truth(steps=400, batch_size=32, seeds=3),
+    ranking=Ranking(
+        truth=PackagedTruth("experiments", "digits_625"),
+        other=PackagedTruth("experiments", "mnist_625"),
+    ),
+)
