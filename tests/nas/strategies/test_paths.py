@@ -153,7 +153,7 @@ def test_sandwich_is_the_sum_of_its_parts(case):
     def total(params):
         return sum(label_loss(params, batch, genotype).mean() for genotype in taken)
 
-    close(found.grads, jax.grad(total)(params))
+    close(found.grads, jax.jit(jax.grad(total))(params))
 
 
 @pytest.mark.parametrize("students", [None, AlphaDivergence()])
