@@ -52,8 +52,10 @@ def depthwise2d(
 
 
 def _padded(x: jax.Array, k: int) -> jax.Array:
+    # Not `jnp.pad`, which is a compiled function: see the forward passes below.
     pad = (k - 1) // 2
-    return jnp.pad(x, ((0, 0), (pad, pad), (pad, pad), (0, 0)))
+    spans = [(0, 0, 0), (pad, pad, 0), (pad, pad, 0), (0, 0, 0)]
+    return jax.lax.pad(x, jnp.zeros((), x.dtype), spans)
 
 
 def _columns(rows: jax.Array, first: int, num: int, stride: int) -> jax.Array:
@@ -148,8 +150,9 @@ def _kernel_backward(
     return _image(y, dkernel, stride, x.shape[1:3]), _outputs(x, dkernel, stride)
 
 
-# The forward passes are the plain functions: inside of a `scan`, JAX 0.10 mixes up what
-# is kept of a function whose forward pass calls that function itself.
+# The forward passes are the plain functions, of operations alone: inside of a `scan`,
+# JAX 0.10 mixes up what is kept of a function whose forward pass calls that function
+# itself, or, where a switch is in between, any compiled one.
 _outputs.defvjp(lambda x, k, s: (_to_outputs(x, k, s), (x, k)), _outputs_backward)
 _image.defvjp(lambda y, k, s, n: (_to_image(y, k, s, n), (y, k)), _image_backward)
 _kernel.defvjp(lambda x, y, s, n: (_to_kernel(x, y, s, n), (x, y)), _kernel_backward)

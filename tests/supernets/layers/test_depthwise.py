@@ -42,12 +42,19 @@ def test_shifted_images_have_the_derivatives_of_a_convolution(
             assert checks.distance(a, b) < 1e-9
 
 
-def test_derivatives_hold_inside_of_a_scan(checks):
-    """Stacked blocks are scanned; second derivatives go through both loops."""
+@pytest.mark.parametrize("chosen", [False, True])
+def test_derivatives_hold_inside_of_a_scan(chosen, checks):
+    """Stacked blocks are scanned, perhaps with a choice; so are second derivatives."""
 
     def stack(shifted):
         def layer(x, kernel):
-            return jnp.tanh(depthwise2d(x, kernel, shifted=shifted)), None
+            def run(x, kernel):
+                return jnp.tanh(depthwise2d(x, kernel, shifted=shifted))
+
+            if not chosen:
+                return run(x, kernel), None
+            choice = checks.one_of("operation", (0, 1), 1)
+            return choice.select([lambda x, _: x, run], x, kernel), None
 
         return lambda p: jax.lax.scan(layer, *p)[0]
 
