@@ -195,7 +195,7 @@ class ImportancePaths(Sampler):
             steps = state["steps"]
             start = steps - steps % self.steps_per_epoch
             progress = progress * (start / jnp.maximum(steps, 1))
-        return self.most * progress
+        return self.most * jnp.asarray(progress)
 
     def ratios(self, state: State, allowed: jax.Array, mix: jax.Array) -> jax.Array:
         """Give each option's probability times the number of allowed options.

@@ -106,8 +106,8 @@ class SubnetAwareSGD(SGD):
             return SeparatedState(jnp.int32(0), zeros)
 
         def update(
-            grads: Any,
-            state: SeparatedState,
+            updates: Any,
+            state: Any,
             params: Any = None,
             *,
             complexity: jax.Array | None = None,
@@ -116,34 +116,35 @@ class SubnetAwareSGD(SGD):
         ) -> tuple[Any, SeparatedState]:
             del params
             chosen = jnp.int32(0) if group is None or num == 1 else group
-            before = jax.tree.map(
-                lambda *leaves: (
-                    jax.lax.select_n(chosen, *leaves) if num > 1 else leaves[0]
-                ),
-                *state.momenta,
-            )
-            momentum = jax.tree.map(lambda g, m: g + self.momentum * m, grads, before)
-            step = momentum
-            if self.nesterov:
-                step = jax.tree.map(lambda g, m: g + self.momentum * m, grads, momentum)
-            rate = learning_rate(state.count)
+            step, momenta = self._moved(chosen, updates, state.momenta)
+            rate = jnp.asarray(learning_rate(state.count))
             if self.by_rate and complexity is not None:
                 rate = self.adapted(rate, state.count, complexity)
-            momenta = tuple(
-                jax.tree.map(
-                    lambda new, old, g=g: jnp.where(chosen == g, new, old),
-                    momentum,
-                    old,
-                )
-                for g, old in enumerate(state.momenta)
-            )
-            updates = jax.tree.map(lambda m: -rate * m, step)
-            return updates, SeparatedState(state.count + 1, momenta)
+            moves = jax.tree.map(lambda m: -rate * m, step)
+            return moves, SeparatedState(state.count + 1, momenta)
 
         return optax.chain(
             optax.add_decayed_weights(self.weight_decay),
             optax.GradientTransformationExtraArgs(init, update),
         )
+
+    def _moved(
+        self, chosen: jax.Array, grads: Any, momenta: tuple[Any, ...]
+    ) -> tuple[Any, tuple[Any, ...]]:
+        """Move one group's momentum, and give the step before its rate."""
+
+        def add(grad: jax.Array, momentum: jax.Array) -> jax.Array:
+            return grad + self.momentum * momentum
+
+        def chose(*leaves: jax.Array) -> jax.Array:
+            return leaves[0] if len(leaves) == 1 else jax.lax.select_n(chosen, *leaves)
+
+        momentum = jax.tree.map(add, grads, jax.tree.map(chose, *momenta))
+        new = tuple(
+            jax.tree.map(lambda a, b, g=g: jnp.where(chosen == g, a, b), momentum, old)
+            for g, old in enumerate(momenta)
+        )
+        return jax.tree.map(add, grads, momentum) if self.nesterov else momentum, new
 
     def adapted(
         self, rate: jax.Array, count: jax.Array, complexity: jax.Array

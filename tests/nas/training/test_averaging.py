@@ -1,13 +1,18 @@
 """The running mean of the weights: its closed form, and who takes it."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from nas import Run, Training
 from nas.data_samplers import ImportanceData
 from nas.errors import UserError
+from nas.partition import FewShot, GradientMatching
+from nas.runtime.mesh import MeshConfig, host
 from nas.runtime.metrics import read_scalars
 from nas.runtime.signals import Interrupted
 from nas.samplers import ImportancePaths
@@ -120,6 +125,63 @@ def test_average_lags_behind_and_health_is_logged(trained):
     assert found["data/mix"] == pytest.approx(0.8 * 8 / 12)
     assert 0.5 < found["data/distinct"] <= 1
     assert 0.25 / 3 < found["paths/least_probability"] <= 1 / 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mesh": MeshConfig(data=8)},
+        {
+            "mesh": MeshConfig(data=4, model=2),
+            "sharding": (("hidden/kernel", (None, "model")),),
+        },
+    ],
+)
+def test_devices_do_not_change_what_is_learned(trained, changes):
+    _, _, state = trained
+    run = Run(dataclasses.replace(EXPERIMENT, **changes), notify=ignore)
+    found = run.train()
+    assert same(
+        host(found["order"]["weights"]["order"]),
+        host(state["order"]["weights"]["order"]),
+    )
+    for name in ("params", "average", "strategy", "order"):
+        for a, b in zip(
+            *map(jax.tree.leaves, (host(found[name]), host(state[name]))), strict=True
+        ):
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_split_training_resumes_and_exports_its_average(tmp_path):
+    experiment = dataclasses.replace(
+        EXPERIMENT,
+        partition=FewShot(at=(4,), score=GradientMatching(repeats=2, min_repeats=2)),
+    )
+    with Run(experiment, tmp_path / "once", notify=ignore) as run:
+        state = run.train()
+        run.search()
+        run.front()
+        member = run.export("best", str(tmp_path / "export"))[0]
+    genotype = np.asarray(member.genotype, np.int32)
+    own = own_weights(
+        host({name: state[name] for name in ("allowed",)})
+        | {"params": host(state["average"])},
+        genotype,
+    )
+    kernel = run.supernet.extract(own, None, genotype)["params"]["classifier"]["kernel"]
+    saved = load_file(tmp_path / "export" / member.id / "weights.safetensors")
+    np.testing.assert_array_equal(saved["params/classifier/kernel"], kernel)
+    with pytest.MonkeyPatch.context() as patch:
+        stop_at(patch, 9)
+        with (
+            Run(experiment, tmp_path / "again", notify=ignore) as run,
+            pytest.raises(Interrupted),
+        ):
+            run.train()
+    with Run(experiment, tmp_path / "again", notify=ignore) as run:
+        assert same(run.train(), state)
 
 
 @pytest.mark.parametrize("average", [-0.1, 1.0])
