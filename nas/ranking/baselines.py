@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy import stats
 
 from nas.errors import UserError
 from nas.ranking.correlation import checked, tau_b
@@ -27,6 +28,7 @@ from search_spaces import Architecture, SearchSpace
 from supernets import Supernet
 
 NOISE_BATCH = 16
+LIVE_BATCH = 4
 
 
 def cost_baselines(supernet: Supernet, genotypes: np.ndarray) -> dict[str, np.ndarray]:
@@ -60,7 +62,7 @@ def live_baseline(
     space = supernet.space
     key = jax.random.key(seed)
     params = supernet.init(jax.random.fold_in(key, 0))
-    x = noise_inputs(supernet, jax.random.fold_in(key, 1), NOISE_BATCH)
+    x = noise_inputs(supernet, jax.random.fold_in(key, 1), LIVE_BATCH)
 
     @jax.jit
     def count(genotype: jax.Array) -> jax.Array:
@@ -128,11 +130,11 @@ def _score_program(
     @jax.jit
     def score(genotype: jax.Array) -> jax.Array:
         arch = Architecture.hard(space, genotype)
-        stats = None
+        given = None
         if not proxy.normalises:
-            stats = identity_statistics(supernet, params, arch, inputs)
+            given = identity_statistics(supernet, params, arch, inputs)
         return proxy.score(
-            lambda p, x: supernet.apply(p, stats, arch, x).logits, params, inputs
+            lambda p, x: supernet.apply(p, given, arch, x).logits, params, inputs
         )
 
     return score
@@ -249,7 +251,9 @@ def learned_baseline(
     """Fit a predictor to few true values, and rank the others by it.
 
     This baseline trains: `sample` architectures stand-alone. It is what the same truth
-    buys without a supernet, and is never tried on what it has seen.
+    buys without a supernet, and is never tried on what it has seen. It is fitted to
+    the ranks of the sample's errors, for one architecture that does not train would
+    otherwise weigh more than the differences between all others.
 
     Args:
       predictor: how.
@@ -278,7 +282,7 @@ def learned_baseline(
     for _ in range(draws):
         order = rng.permutation(len(truth))
         seen, others = order[:sample], order[sample:]
-        fitted = predictor.fit(encodings[seen], truth[seen])
+        fitted = predictor.fit(encodings[seen], stats.rankdata(truth[seen]))
         taus.append(tau_b(truth[others], fitted.predict(encodings[others]).mean))
     known = [tau for tau in taus if tau is not None]
     if not known:

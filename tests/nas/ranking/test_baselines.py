@@ -162,7 +162,7 @@ def test_a_learned_baseline_is_tried_on_what_it_has_not_seen():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(120, 4))
     learns = learned_baseline(Ridge(), x, x @ [1.0, 2, 3, 4], sample=30, draws=4)
-    assert learns.tau > 0.97 and learns.n == 90 and learns.draws == 4
+    assert learns.tau > 0.95 and learns.n == 90 and learns.draws == 4
     # With as many features as architectures, what was seen is fitted exactly.
     noise = learned_baseline(Ridge(), rng.normal(size=(120, 60)), rng.normal(size=120))
     assert abs(noise.tau) < 0.15 and noise.low < noise.tau < noise.high
