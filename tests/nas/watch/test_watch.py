@@ -14,14 +14,16 @@ from nas.errors import UserError
 from nas.experiment import Ranking
 from nas.ranking import TruthTable
 from nas.ranking.sources import TruthSource
+from nas.runtime.metrics import CLOCK
 from nas.stages import train as train_stage
+from nas.training.step import role_key
 from nas.watch import Effects, Extremes, Interference, RankingDuringTraining
 from nas.watch.base import Watcher
 from nas.watch.effects import changes, effect
 from nas.watch.interference import shared_cosine
 from nas.watch.ranking import sample
-from search_spaces import Decision, SearchSpace
-from tests.nas.training.parts import ignore, same, tiny, two_layers
+from search_spaces import Architecture, Decision, SearchSpace
+from tests.nas.training.parts import first, ignore, same, tiny, two_layers
 
 NESTED = SearchSpace(
     "nested",
@@ -75,7 +77,9 @@ def whole(watched, tmp_path_factory):
 
 
 def lines(folder):
-    return (folder / "metrics.jsonl").read_text().splitlines()
+    """The log, without what the clock decided."""
+    found = (folder / "metrics.jsonl").read_text().splitlines()
+    return [line for line in found if json.loads(line)["name"] not in CLOCK]
 
 
 def test_weights_are_those_of_a_run_that_nobody_watches(whole):
@@ -180,8 +184,8 @@ def test_cosine_is_taken_over_what_both_use():
     used_b = np.array([[1.0], [0.5]])  # in use in part
     trees = {"a": jnp.float32(a), "b": jnp.float32(b)}
     found = shared_cosine(trees, {"a": jnp.float32(used_a), "b": jnp.float32(used_b)})
-    first, second = (np.concatenate([a[i, 2:].ravel(), b[i]]) for i in range(2))
-    wanted = first @ second / np.linalg.norm(first) / np.linalg.norm(second)
+    one, two = (np.concatenate([a[i, 2:].ravel(), b[i]]) for i in range(2))
+    wanted = one @ two / np.linalg.norm(one) / np.linalg.norm(two)
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
 
 
@@ -191,6 +195,60 @@ def test_cosine_of_parallel_gradients(scale, wanted):
     tree = jnp.float32([[1, 2], [scale, 2 * scale]]) * jnp.float32(1e-15)
     found = shared_cosine(tree, jnp.ones((2, 2), jnp.float32))
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_pairs_are_compared_on_one_batch_where_both_are_active(whole):
+    state = whole[1]
+    run = Run(tiny(), notify=ignore)
+    watcher = next(w for w in WATCH if isinstance(w, Interference))
+    found = watcher.measure(run, state, 12)
+    context, split = run.train_step.context, run.on_device("weights")
+    data = {"inputs": split.inputs, "labels": split.labels}
+
+    params = first(state["params"])
+
+    @jax.jit
+    def gradient(genotype, batch, key):
+        arch = Architecture.hard(context.space, genotype)
+
+        def loss(params):
+            logits = context.forward(params, arch, batch.x, key).logits
+            picked = jax.nn.log_softmax(logits)[jnp.arange(8), batch.labels]
+            return -picked.mean()
+
+        used = context.activity(arch)
+        grads = jax.grad(loss)(params)
+        return grads, jax.tree.map(
+            lambda u, g: jnp.broadcast_to(u, g.shape), used, grads
+        )
+
+    cosines = []
+    for pair in range(watcher.pairs):
+        key = jax.random.fold_in(role_key(run.experiment.seed, "watch", 12), pair)
+        k_paths, k_rows, k_augment, k_forward = jax.random.split(key, 4)
+        rows = jax.random.randint(k_rows, (8,), 0, len(split), jnp.int32)
+        batch = run.train_step.batch(data, rows, k_augment)
+        genotypes = context.space.sample(k_paths, 2)
+        if (genotypes[0] == genotypes[1]).all():
+            continue
+        (one, mine), (two, yours) = (
+            [flat(tree) for tree in gradient(genotype, batch, k_forward)]
+            for genotype in genotypes
+        )
+        both = (mine > 0) & (yours > 0)
+        one, two = one[both], two[both]
+        cosines.append(one @ two / np.linalg.norm(one) / np.linalg.norm(two))
+    assert cosines
+    names = ("cosine", "least", "negative")
+    np.testing.assert_allclose(
+        [found[f"watch/interference_{name}"] for name in names],
+        [np.mean(cosines), np.min(cosines), np.mean(np.array(cosines) < 0)],
+        rtol=1e-4,
+    )
+
+
+def flat(tree):
+    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
 
 
 # ------------------------------------------------------------------------ effects
