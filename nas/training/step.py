@@ -45,6 +45,9 @@ PER_SUPERNET = (
     "allowed",
 )
 
+# Means over the steps since the line of the log before.
+LOGGED = ("loss", "accuracy", "grad_norm", "active_macs")
+
 # What is random, each with a stream of its own.
 ROLES = (
     "init",
@@ -147,7 +150,7 @@ class TrainStep:
                 split: order.init(role_key(self.seed, "order", i))
                 for i, (split, order) in enumerate(self.orders.items())
             },
-            "log": {name: jnp.float32(0) for name in ("loss", "accuracy", "grad_norm")},
+            "log": {name: jnp.float32(0) for name in LOGGED},
         }
 
     def __call__(self, state: State, data: Arrays) -> State:
@@ -285,7 +288,13 @@ class TrainStep:
             "bad_genotype": jnp.where(failed, genotype, part["bad_genotype"]),
             "allowed": part["allowed"],
         }
-        log = {"loss": result.loss, "accuracy": result.accuracy, "grad_norm": norm}
+        macs = jax.vmap(lambda arch: self.supernet.cost(arch)["macs"])
+        log = {
+            "loss": result.loss,
+            "accuracy": result.accuracy,
+            "grad_norm": norm,
+            "active_macs": macs(result.architectures).mean(),
+        }
         if self.needs:
             log["scores"] = jnp.where(good, self._scores(result), jnp.nan)
         return new, log
