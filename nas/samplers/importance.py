@@ -15,7 +15,6 @@ Letters in shapes: K architectures of a step, D decisions, O options.
 """
 
 import dataclasses
-from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -37,8 +36,6 @@ ALLOWED = {
 @dataclasses.dataclass(frozen=True)
 class ImportancePaths(Sampler):
     """Draw each decision by a mixture of importance and uniform."""
-
-    NEEDS: ClassVar[frozenset[str]] = frozenset({"option_sqnorm", "option_count"})
 
     paths: int = 1
     """K, how many architectures a step trains on its batch."""
@@ -94,6 +91,14 @@ class ImportancePaths(Sampler):
                     f"sampler: {name} is {getattr(self, name)!r}; allowed: "
                     f"{', '.join(allowed)}."
                 )
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """See `Sampler.needs`."""
+        norms = self.importance == "gradient"
+        counts = self.normalise == "rms" if norms else self.importance == "none"
+        wanted = {"option_sqnorm": norms, "option_count": counts}
+        return frozenset(name for name, asked in wanted.items() if asked)
 
     def init(self, key: jax.Array, space: SearchSpace) -> State:
         """Start without any gradient seen; see `Sampler.init`.
@@ -154,19 +159,21 @@ class ImportancePaths(Sampler):
         """Follow the norms of the options that were drawn; see `Sampler.update`."""
         sqnorm, count = feedback.option_sqnorm, feedback.option_count
         weight = feedback.weight
-        assert sqnorm is not None and count is not None and weight is not None
-        known = jnp.maximum(state["count"], _seen(feedback, count))
+        assert weight is not None
         steps = state["steps"] + 1
-        new = {"count": known, "steps": steps}
+        new = {"steps": steps}
+        if count is not None:
+            new["count"] = jnp.maximum(state["count"], _seen(feedback, count))
         if self.reweight == "self_normalised":
             more = (weight * state["weight"]).mean() - state["weight"]
             new["weight"] = state["weight"] + more / (steps + 1).astype(jnp.float32)
         if self.importance != "gradient":
             return state | new
+        assert sqnorm is not None
         # The norms are those of the path's own gradient, whatever it counts here.
         sqnorm = sqnorm / jnp.square(weight)[:, None, None]
         if self.normalise == "rms":
-            sqnorm = sqnorm / jnp.maximum(known, 1)[None]
+            sqnorm = sqnorm / jnp.maximum(new["count"], 1)[None]
         running = self._follow(state["running"], sqnorm)
         held = running
         if self.steps_per_epoch:

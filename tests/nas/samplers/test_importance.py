@@ -161,6 +161,31 @@ def test_self_normalised_weights_are_divided_by_their_mean_so_far():
     np.testing.assert_allclose(state["held"][:, 2:4], [[1, 3]] * 2, rtol=1e-5)
 
 
+def test_variance_lies_between_that_of_uniform_and_the_least():
+    # Each option has weights of its own, so that a path's gradient is its options'.
+    squares = np.array([0.3, 1, 4, 9, 0.5], np.float32)
+    rng = np.random.default_rng(2)
+    parts = rng.normal(size=(2, 5, 8))
+    parts *= np.sqrt(squares)[:, None] / np.linalg.norm(parts, axis=-1, keepdims=True)
+    every = np.array(list(itertools.product(range(5), range(5))))
+    grads = np.zeros((25, 2, 5, 8))
+    for g, path in zip(grads, every, strict=True):
+        for d, k in enumerate(path):
+            g[d, k] = parts[d, k]
+    grads = grads.reshape(25, -1)
+    lengths = np.linalg.norm(grads, axis=1)
+
+    def variance(p):
+        return (lengths**2 / p).sum() / 25**2 - np.square(grads.mean(0)).sum()
+
+    best = lengths.sum() ** 2 / 25**2 - np.square(grads.mean(0)).sum()
+    assert variance(lengths / lengths.sum()) == pytest.approx(best)
+    sampler = ImportancePaths()
+    p = probabilities(sampler, told(sampler, squares=squares), 0.5)
+    found = variance(p[0, every[:, 0]] * p[1, every[:, 1]])
+    assert best < found < 0.95 * variance(np.full(25, 1 / 25))
+
+
 # ------------------------------------------------------------------------- learning
 def test_running_mean_and_epochs():
     sampler = ImportancePaths(decay=0.5, steps_per_epoch=3, most=1.0)

@@ -9,8 +9,9 @@ import pytest
 from safetensors.numpy import load_file
 
 from nas import Run, Training
-from nas.data_samplers import ImportanceData
+from nas.data_samplers import ImportanceData, Uniform
 from nas.errors import UserError
+from nas.losses import CrossEntropy
 from nas.partition import FewShot, GradientMatching
 from nas.runtime.mesh import MeshConfig, host
 from nas.runtime.metrics import read_scalars
@@ -21,7 +22,7 @@ from nas.stages.split import _inherited
 from nas.strategies import Paths
 from nas.training.averaging import evaluated, moved
 from nas.training.subnet_aware import SubnetAwareSGD
-from tests.nas.training.parts import ignore, same, stop_at, tiny
+from tests.nas.training.parts import Bench, Cycle, ignore, same, stop_at, tiny
 
 TRAINING = Training(
     steps=12,
@@ -37,6 +38,9 @@ EXPERIMENT = tiny(
     strategy=Paths(ImportancePaths(paths=2, reweight="self_normalised")),
     optimizer=SubnetAwareSGD(groups=2),
 )
+
+
+UNIFORM = {"data_sampler": Uniform(), "average": 0.0}
 
 
 def test_average_is_the_closed_form():
@@ -125,6 +129,43 @@ def test_average_lags_behind_and_health_is_logged(trained):
     assert found["data/mix"] == pytest.approx(0.8 * 8 / 12)
     assert 0.5 < found["data/distinct"] <= 1
     assert 0.25 / 3 < found["paths/least_probability"] <= 1 / 3
+
+
+@pytest.mark.slow
+def test_training_without_a_mix_is_uniform_to_the_last_bit():
+    plain = Bench(tiny(training=dataclasses.replace(TRAINING, **UNIFORM)))
+    sampler = ImportanceData(most=0.0)
+    other = Bench(
+        tiny(
+            training=dataclasses.replace(TRAINING, data_sampler=sampler),
+            strategy=Paths(ImportancePaths(most=0.0)),
+        )
+    )
+    for a, b in zip(plain.states(12), other.states(12), strict=True):
+        for name in ("params", "opt_state", "counts"):
+            assert same(a[name], b[name]), name
+
+
+@dataclasses.dataclass(frozen=True)
+class NeverFinite(CrossEntropy):
+    """A loss that is no number for the widest networks."""
+
+    def __call__(self, outputs, labels):
+        wide = jnp.any(outputs.features[:, 16:] != 0)
+        return jnp.where(wide, jnp.nan, super().__call__(outputs, labels))
+
+
+@pytest.mark.slow
+def test_bad_steps_leave_scores_alone():
+    sampler = Cycle(((0, 0), (1, 1), (2, 1)))
+    bench = Bench(tiny(training=TRAINING, strategy=Paths(sampler, NeverFinite())))
+    states = list(bench.states(4))
+    assert [int(s["bad_step"][0]) for s in states] == [-1, -1, -1, 2, 2]
+    data = [s["order"]["weights"] for s in states]
+    assert not same(data[1]["scores"], data[2]["scores"])
+    for later in data[3:]:
+        assert same(data[2]["scores"], later["scores"])
+        assert same(data[2]["visits"], later["visits"])
 
 
 @pytest.mark.slow

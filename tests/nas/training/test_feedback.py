@@ -13,6 +13,7 @@ from nas.losses import CrossEntropy, Loss
 from nas.strategies import Batch, Context, Paths
 from nas.strategies.paths import option_sqnorm
 from search_spaces import Architecture
+from supernets import Outputs
 from supernets.vision_transformer import TINY
 from tests.nas.training.parts import Cycle, two_edges, two_layers
 
@@ -79,6 +80,25 @@ def test_example_score_is_the_gradient_at_the_logits(batch, loss):
     np.testing.assert_allclose(feedback.loss, losses, rtol=1e-5)
     assert np.ptp(feedback.example_score) > 1e-2
     assert feedback.genotypes.tolist() == [list(g) for g in GENOTYPES]
+
+
+@pytest.mark.parametrize("places", [(), (4,)])
+def test_example_score_with_features_is_the_gradient_of_the_last_kernel(places):
+    rng = np.random.default_rng(0)
+    features = jnp.asarray(rng.normal(size=(6, *places, 5)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(5, 3)), jnp.float32)
+    labels = jnp.asarray(rng.integers(3, size=(6, *places)), jnp.int32)
+    loss = CrossEntropy()
+
+    def one(kernel, features, label):
+        outputs = Outputs((features @ kernel)[None], features[None], {})
+        return loss(outputs, label[None])[0]
+
+    slopes = jax.vmap(jax.grad(one), (None, 0, 0))(kernel, features, labels)
+    outputs = Outputs(features @ kernel, features, {})
+    found = Paths(loss=loss)._score(outputs, labels, None, True)
+    wanted = np.linalg.norm(slopes.reshape(6, -1), axis=1)
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)
 
 
 def test_sampler_gets_only_what_it_asks_for(batch):
