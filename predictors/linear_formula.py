@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from scipy import stats
 
 from predictors.base import Fitted, Prediction, Predictor, checked
 
@@ -68,8 +69,12 @@ class FitFormula(Predictor):
     provenance: str
     """Which data it will be fitted to, for the record."""
 
+    ranks: bool = True
+    """Fit the errors' ranks, from 0 to 1; False: the errors themselves, among which few
+    architectures that do not train outweigh all others."""
+
     def fit(self, encodings: np.ndarray, values: np.ndarray) -> LinearFormula:
-        """Regress errors on counts.
+        """Regress errors, or their ranks, on counts.
 
         Args:
           encodings: `float64[P, F]`, counts of `options`.
@@ -88,6 +93,8 @@ class FitFormula(Predictor):
                 f"formula: {counts.shape[1]} features, but {len(self.options)} "
                 f"options: {', '.join(self.options)}."
             )
+        if self.ranks:
+            errors = stats.rankdata(errors) / len(errors)
         centred = counts - counts.mean(0)
         solution = np.linalg.lstsq(centred, errors - errors.mean(), rcond=None)[0]
         weights = dict(zip(self.options, (-solution).tolist(), strict=True))

@@ -35,8 +35,8 @@ class Ridge(Predictor):
         scale = np.where(scale > 0, scale, 1.0)
         model = RidgeCV(alphas=np.asarray(self.penalties)).fit((x - mean) / scale, y)
         weights = model.coef_ / scale
-        offset = float(model.intercept_ - mean @ weights)
-        return FittedRidge(weights, offset, float(model.alpha_))
+        offset = float(np.asarray(model.intercept_) - mean @ weights)
+        return FittedRidge(weights, offset, float(np.asarray(model.alpha_)))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

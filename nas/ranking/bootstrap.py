@@ -131,4 +131,5 @@ def _tau_of_counts(
     counts: np.ndarray, truth: np.ndarray, estimate: np.ndarray
 ) -> float:
     rows = np.repeat(np.arange(len(counts)), counts.astype(int))
-    return float(stats.kendalltau(truth[rows], estimate[rows]).statistic)
+    found: Any = stats.kendalltau(truth[rows], estimate[rows])
+    return float(found.statistic)

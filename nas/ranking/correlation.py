@@ -109,7 +109,8 @@ def tau_b(truth: Any, estimate: Any) -> float | None:
     """
     truth = checked(truth, "truth")
     estimate = checked(estimate, "estimate", len(truth))
-    return _number(stats.kendalltau(truth, estimate, variant="b").statistic)
+    found: Any = stats.kendalltau(truth, estimate, variant="b")
+    return _number(found.statistic)
 
 
 def spearman(truth: Any, estimate: Any) -> float | None:

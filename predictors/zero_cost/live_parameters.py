@@ -49,7 +49,7 @@ def live_parameters(
 
     gradients = jax.grad(weighed)(jax.tree.unflatten(tree, moved))
     counts = jax.tree.map(_used, gradients, activity)
-    return sum(jax.tree.leaves(counts), start=jnp.float32(0))
+    return jnp.stack(jax.tree.leaves(counts)).sum()
 
 
 def _moved(path: Any, leaf: jax.Array, key: jax.Array) -> jax.Array:

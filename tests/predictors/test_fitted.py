@@ -64,10 +64,25 @@ def test_a_fitted_formula_finds_the_weights_that_made_the_data():
     x, _ = data()
     options = tuple("abcde")
     weights = np.array([1.0, -2, 0.5, 0, 3])
-    formula = FitFormula(options, "made here").fit(x, 7 - x @ weights)
+    errors = 7 - x @ weights
+    formula = FitFormula(options, "made here", ranks=False).fit(x, errors)
     found = [formula.weights[option] for option in options]
     np.testing.assert_allclose(found, weights, atol=1e-9)
     assert formula.provenance == "made here"
+
+
+def test_a_formula_of_ranks_heeds_no_single_failure():
+    x, _ = data(n=200)
+    errors = -x @ np.array([1.0, -2, 0.5, 0, 3])
+    failed = errors.copy()
+    failed[errors.argmax()] = 1e6
+    by_ranks, by_values = (FitFormula(tuple("abcde"), "here", r) for r in (True, False))
+    np.testing.assert_allclose(
+        by_ranks.fit(x, failed).predict(x).mean, by_ranks.fit(x, errors).predict(x).mean
+    )
+    order = np.corrcoef(by_ranks.fit(x, failed).predict(x).mean, errors)[0, 1]
+    assert order > 0.98
+    assert np.corrcoef(by_values.fit(x, failed).predict(x).mean, errors)[0, 1] < order
 
 
 def test_the_fixed_formula_needs_only_the_options_it_weighs():
