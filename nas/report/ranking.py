@@ -12,16 +12,14 @@ from nas.report.draws_figure import (
     health_figure,
 )
 from nas.report.html import Html, framed, section, table, tag
-from nas.report.ranking_figure import (
+from nas.report.ranking_figure import baselines_figure, scatter_figure, tau_figure
+from nas.report.ranking_numbers import (
     FORMULA,
     Tau,
-    baselines_figure,
     baselines_of,
     ceiling_of,
     read_tau,
     reference_of,
-    scatter_figure,
-    tau_figure,
 )
 from nas.report.record import Record, at
 from nas.report.style import to_inline_svg
@@ -163,7 +161,8 @@ def _figures(record: Record, rank: dict[str, Any]) -> list[Html]:
             "Truth against estimate",
             "Each point is an architecture: how much it errs when it is trained on its "
             "own, and what is estimated without that. Points that rise from left to "
-            "right are in the right order.",
+            "right are in the right order; of counts, such as parameters, points that "
+            "fall.",
         ),
         (
             baselines_figure(rank) if rank else None,

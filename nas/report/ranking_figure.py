@@ -1,6 +1,5 @@
 """How well a supernet ranks: against the truth, against baselines, and over steps."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,15 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from nas.ranking.correlation import tau_b
 from nas.report.curves import Curve
+from nas.report.ranking_numbers import (
+    FORMULA,
+    Tau,
+    baselines_of,
+    ceiling_of,
+    formula_of,
+    read_tau,
+    reference_of,
+)
 from nas.report.style import (
     BLUE,
     FAINT,
@@ -30,7 +38,6 @@ from nas.report.style import (
 Table = Mapping[str, np.ndarray]
 """Columns of `rank.csv`, `float64[P]` each."""
 
-FORMULA = "formula"
 # By which points are coloured, the first that there is.
 _COLOURED = (
     ("convolutions", "convolutions"),
@@ -40,104 +47,14 @@ _COLOURED = (
 _MOST_STEPS = 10
 
 
-@dataclasses.dataclass(frozen=True)
-class Tau:
-    """A correlation with its interval, where it is known.
-
-    Attributes:
-      tau: Kendall's tau-b.
-      low: lower end of the 95 % interval, or None.
-      high: upper end, or None.
-    """
-
-    tau: float
-    low: float | None = None
-    high: float | None = None
-
-    @property
-    def text(self) -> str:
-        """The value, and its interval in brackets."""
-        if self.low is None or self.high is None:
-            return f"{self.tau:.2f}"
-        return f"{self.tau:.2f} [{self.low:.2f}, {self.high:.2f}]"
-
-
-def read_tau(value: Any) -> Tau | None:
-    """Read a number, or `{"tau", "low", "high"}`, as `rank.json` has them."""
-    if _is_number(value):
-        return Tau(float(value))
-    if not isinstance(value, Mapping) or not _is_number(value.get("tau")):
-        return None
-    low, high = value.get("low"), value.get("high")
-    if not (_is_number(low) and _is_number(high)):
-        return Tau(float(value["tau"]))
-    return Tau(float(value["tau"]), float(low), float(high))
-
-
-def baselines_of(rank: Mapping[str, Any]) -> dict[str, Tau]:
-    """Read the baselines of `rank.json`, the best first."""
-    entries = rank.get("baselines")
-    if not isinstance(entries, Mapping):
-        return {}
-    found = {str(name): read_tau(value) for name, value in entries.items()}
-    known = {name: tau for name, tau in found.items() if tau is not None}
-    return dict(sorted(known.items(), key=lambda item: -item[1].tau))
-
-
-def formula_of(rank: Mapping[str, Any]) -> Tau | None:
-    """Find the tau of the formula that counts operations: the best one called so."""
-    named = (tau for name, tau in baselines_of(rank).items() if FORMULA in name.lower())
-    return next(named, None)
-
-
-def ceiling_of(rank: Mapping[str, Any]) -> float | None:
-    """Find how well the truth agrees with itself: a seed with the mean of the others.
-
-    Args:
-      rank: `rank.json`.
-
-    Returns:
-      Tau-b; None with a single seed.
-    """
-    value = rank.get("ceiling")
-    known = read_tau(value)
-    if known is not None:
-        return known.tau
-    if not isinstance(value, Mapping):
-        return None
-    taus = (read_tau(value.get(n)) for n in ("seed_to_others", "seed_to_seed"))
-    return next((tau.tau for tau in taus if tau is not None), None)
-
-
-def reference_of(rank: Mapping[str, Any]) -> tuple[str, Tau] | None:
-    """Find the baseline that the supernet has to beat.
-
-    Args:
-      rank: `rank.json`.
-
-    Returns:
-      Name and tau of the one beyond which the partial tau looks, or else of the best
-      one that trains nothing; None if there is no such baseline.
-    """
-    known, raw = baselines_of(rank), rank.get("baselines") or {}
-    given = (rank.get("partial_tau") or {}).get("given")
-    if given in known:
-        return given, known[given]
-    # What was fitted to a part of the truth says how large it was.
-    free = [
-        n for n in known if not isinstance(raw[n], Mapping) or "sample" not in raw[n]
-    ]
-    return (free[0], known[free[0]]) if free else None
-
-
 @styled
 def scatter_figure(rank: Mapping[str, Any], table: Table) -> Figure | None:
     """Draw truth against the supernet's estimate, and the formula beside it.
 
     Args:
       rank: `rank.json`.
-      table: `truth_error`, and those there are of `nll`, `error`, `formula`, and what
-        points are coloured by.
+      table: `truth_error`, and those there are of `nll`, `error`, the baselines, and
+        what points are coloured by.
 
     Returns:
       The figure; None if there is nothing to draw.
@@ -145,7 +62,8 @@ def scatter_figure(rank: Mapping[str, Any], table: Table) -> Figure | None:
     estimate = next((n for n in ("nll", "error") if n in table), None)
     if "truth_error" not in table or estimate is None:
         return None
-    panels = [estimate] + [FORMULA] * (FORMULA in table)
+    beside = _beside(rank, table)
+    panels = [estimate] + ([beside] if beside else [])
     figure = new_figure(3.6 * len(panels) + 0.9, 3.5)
     allaxes = figure.subplots(1, len(panels), squeeze=False, sharex=True)[0]
     column, label = next(((n, text) for n, text in _COLOURED if n in table), ("", ""))
@@ -154,7 +72,7 @@ def scatter_figure(rank: Mapping[str, Any], table: Table) -> Figure | None:
         tau = _tau_of(rank, table, name)
         shown = _scatter(axes, table, name, column)
         known = f": \N{GREEK SMALL LETTER TAU} = {tau:.2f}" if tau is not None else ""
-        title = "formula, no training" if name == FORMULA else "supernet"
+        title = "supernet" if name == estimate else f"{_words(name)}, no training"
         axes.set_title(f"{title}{known}")
         axes.set_xlabel("error when trained alone (%)")
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
@@ -162,9 +80,10 @@ def scatter_figure(rank: Mapping[str, Any], table: Table) -> Figure | None:
             FuncFormatter(lambda value, _: f"{round(100 * value, 6):g}")
         )
         axes.set_ylabel(
-            {"nll": "NLL with shared weights (nats)", "error": "error (%)"}.get(
-                name, "the formula's estimate"
-            )
+            {
+                "nll": "NLL with shared weights (nats)",
+                "error": "error with shared weights (%)",
+            }.get(name, _words(name))
         )
     if "error" in panels:
         percent_axis(allaxes[0])
@@ -182,6 +101,23 @@ def scatter_figure(rank: Mapping[str, Any], table: Table) -> Figure | None:
                 FuncFormatter(lambda value, _: short(value))
             )
     return figure
+
+
+def _beside(rank: Mapping[str, Any], table: Table) -> str | None:
+    """Choose what stands beside the supernet: the best formula, or what must be beaten.
+
+    Fixed formulas and fitted ones both have the word in their names.
+    """
+    known = list(baselines_of(rank)) or list(table)
+    formulas = [n for n in known if FORMULA in n.lower() and n in table]
+    reference = reference_of(rank)
+    if formulas:
+        return formulas[0]
+    return reference[0] if reference is not None and reference[0] in table else None
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").replace("macs", "MACs")
 
 
 def _scatter(axes: Axes, table: Table, name: str, column: str) -> ScalarMappable:
@@ -203,7 +139,7 @@ def _scatter(axes: Axes, table: Table, name: str, column: str) -> ScalarMappable
         rasterized=True,
         gid=f"ranked-{name}",
     )
-    if name != FORMULA:
+    if name in ("nll", "error"):
         _leave_out_failures(axes, y)
     return shown
 
@@ -363,15 +299,10 @@ def tau_figure(
 def _tau_of(rank: Mapping[str, Any], table: Table, name: str) -> float | None:
     """Give the tau that was written down, or else that of the points shown."""
     known = read_tau((rank.get("by") or {}).get(name))
-    if name == FORMULA:
-        known = formula_of(rank)
+    if name not in ("nll", "error"):
+        known = baselines_of(rank).get(name)
     if known is not None:
         return known.tau
     x, y = table["truth_error"], table[name]
     both = np.isfinite(x) & np.isfinite(y)
     return tau_b(x[both], y[both]) if both.sum() > 1 else None
-
-
-def _is_number(value: Any) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and bool(np.isfinite(value))

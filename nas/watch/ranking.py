@@ -6,20 +6,17 @@ little without the spread of those before it.
 """
 
 import dataclasses
-import functools
+import weakref
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from nas.errors import UserError
 from nas.ranking.correlation import tau_b
-from nas.ranking.sources import TruthSource
 from nas.ranking.table import TruthTable
 from nas.training.averaging import evaluated
 from nas.training.step import State
 from nas.watch.base import Watcher
-from search_spaces import SearchSpace
 
 if TYPE_CHECKING:
     from nas.run import Run
@@ -41,7 +38,7 @@ class RankingDuringTraining(Watcher):
     LEAST: ClassVar[Mapping[str, int]] = {"architectures": 2, "seed": 0}
 
     def check(self, run: "Run") -> None:
-        """Refuse a run without a truth; see `Watcher.check`."""
+        """Refuse a run that `nas rank` would refuse; see `Watcher.check`."""
         _truth(run)
 
     def measure(self, run: "Run", state: State, step: int) -> dict[str, float]:
@@ -50,7 +47,8 @@ class RankingDuringTraining(Watcher):
         Returns:
           `rank/tau_nll` and `rank/tau_error`: Kendall's tau-b between the true error,
           averaged over seeds, and the supernet's negative log-likelihood or error on
-          the search split; NaN where the estimate is the same for all, or not finite.
+          the split that `ranking.split` names; NaN where the estimate is the same for
+          all, or not finite.
         """
         del step
         table = _truth(run)
@@ -59,7 +57,7 @@ class RankingDuringTraining(Watcher):
             evaluated(state),
             state["allowed"],
             table.genotypes,
-            run.on_device("search"),
+            run.on_device(run.experiment.ranking.split),
         )
         return {
             f"rank/tau_{name}": _tau(table.mean("error"), values[name])
@@ -102,20 +100,13 @@ def _tau(truth: np.ndarray, estimate: np.ndarray) -> float:
 
 
 def _truth(run: "Run") -> TruthTable:
-    """Give what of the truth is complete, or say that there is none."""
-    source = run.experiment.ranking.truth
-    table = None if source is None else _table(source, run.supernet.space)
-    if table is None or len(table) < 2:
-        raise UserError(
-            "watch: RankingDuringTraining holds the supernet against a truth, and the "
-            f"experiment has {'none' if table is None else 'too small a one'} "
-            "(ranking.truth). Name a table of two architectures or more, or leave "
-            "this watcher out."
-        )
-    return table
+    """Give what `nas rank` would hold the supernet against, read once for all steps."""
+    if run not in _READ:
+        # Here, because that stage builds on training, which watches.
+        from nas.stages.rank import truth_of
+
+        _READ[run] = truth_of(run)
+    return _READ[run]
 
 
-@functools.lru_cache(maxsize=4)
-def _table(source: TruthSource, space: SearchSpace) -> TruthTable:
-    """Read a table once for all steps."""
-    return source.load().for_space(space).complete()
+_READ: "weakref.WeakKeyDictionary[Run, TruthTable]" = weakref.WeakKeyDictionary()

@@ -8,6 +8,7 @@ import pytest
 from nas.ranking.ceiling import ceiling
 from nas.ranking.rank import rank as compare
 from nas.report import ranking_figure as figures
+from nas.report import ranking_numbers as numbers
 from nas.report.draws_figure import MOST, draws_figure, draws_over_time, health_figure
 from nas.report.health import alarms
 from nas.report.ranking import sentences
@@ -185,6 +186,18 @@ def test_points_are_coloured_by_macs_where_there_are_no_convolutions():
     assert figures.scatter_figure(RANK, {}) is None
 
 
+def test_without_a_formula_the_best_free_baseline_stands_beside():
+    rank = {"baselines": {"ridge": {"tau": 0.9, "sample": 50}, "macs": {"tau": 0.3}}}
+    table = ranked() | {"ridge": np.zeros(40)}
+    del table["formula"]
+    assert numbers.reference_of(rank) == ("macs", numbers.Tau(0.3))
+    _, beside, _ = figures.scatter_figure(rank, table).axes
+    assert (
+        beside.get_title("left")
+        == "MACs, no training: \N{GREEK SMALL LETTER TAU} = 0.30"
+    )
+
+
 def test_bars_have_intervals_and_the_ceiling_is_a_line():
     axes = figures.baselines_figure(RANK).axes[0]
     names = [label.get_text() for label in axes.get_yticklabels()]
@@ -245,8 +258,8 @@ def test_what_rank_writes_is_understood():
         resamples=60,
     )
     found = json.loads(json.dumps(found))
-    assert figures.ceiling_of(found) == ceiling(truth).seed_to_others
-    name, tau = figures.reference_of(found)
+    assert numbers.ceiling_of(found) == ceiling(truth).seed_to_others
+    name, tau = numbers.reference_of(found)
     assert name == "formula" and tau.tau == found["baselines"]["formula"]["tau"]
     _, formula, partial = sentences(found)
     assert "ranks better than the formula" in formula
