@@ -6,6 +6,7 @@ import dataclasses
 import jax
 
 from nas.samplers.base import Feedback, Sampler, State
+from nas.training.context import Context
 from search_spaces import SearchSpace
 
 
@@ -36,3 +37,9 @@ class Wrapping(Sampler, abc.ABC):
     def update(self, state: State, feedback: Feedback) -> State:
         """Let the inner sampler learn; see `Sampler.update`."""
         return self.inner.update(state, feedback)
+
+    def health(
+        self, state: State, context: Context, allowed: jax.Array
+    ) -> dict[str, jax.Array]:
+        """Give the inner sampler's; see `Sampler.health`."""
+        return self.inner.health(state, context, allowed)

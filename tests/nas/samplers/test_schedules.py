@@ -1,5 +1,7 @@
 """What is drawn as a function of how far training is."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -132,3 +134,26 @@ def test_ends_of_the_ramp_are_the_largest_and_the_inner_sampler():
 def test_schedules_that_cannot_be_are_refused(make, word):
     with pytest.raises(UserError, match=word):
         make()
+
+
+@dataclasses.dataclass(frozen=True)
+class Counting(Uniform):
+    """Counts its updates, and says so."""
+
+    NEEDS = frozenset({"option_sqnorm"})
+
+    def init(self, key, space):
+        return 0
+
+    def update(self, state, feedback):
+        return state + feedback
+
+    def health(self, state, context, allowed):
+        return {"count": state}
+
+
+@pytest.mark.parametrize("sampler", [Ramp(Counting()), Progressive(Counting(), STAGES)])
+def test_what_is_learned_is_the_inner_samplers(sampler):
+    assert sampler.needs == Counting.NEEDS
+    state = sampler.update(sampler.init(None, UNEVEN), 3)
+    assert sampler.health(state, None, None) == {"count": 3}

@@ -16,7 +16,7 @@ from nas.runtime.mesh import MeshConfig, make_mesh, replicated
 from nas.samplers import Fair, Progressive, Ramp, Sandwich, Stage, Uniform
 from nas.strategies import Batch, Context, Paths
 from search_spaces import Architecture
-from tests.nas.training.parts import Cycle, same, two_layers
+from tests.nas.training.parts import Bench, Cycle, same, tiny, two_layers
 
 GENOTYPES = ((2, 0), (0, 1), (1, 0), (0, 0), (2, 1))
 BATCH = 8
@@ -266,6 +266,26 @@ def test_uneven_shares_are_refused(case):
         program(Paths(lead(3), spread=True), mesh)(
             *on_devices(case, mesh), jax.random.key(0)
         )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        Paths(Uniform(4), spread=True),
+        Paths(Sandwich(3), students=AlphaDivergence(), spread=True),
+    ],
+)
+def test_spread_inside_of_sub_supernets_side_by_side(strategy):
+    found = []
+    for supernets in (1, 2):
+        mesh = MeshConfig(data=DEVICES, supernets=supernets)
+        bench = Bench(tiny(strategy=strategy, mesh=mesh))
+        state = bench.put(bench.step.init(np.repeat(bench.run.allowed, 2, axis=0)))
+        for _ in range(2):
+            state = bench.program(state, bench.data)
+        found.append(jax.device_get(state["params"]))
+    close(*found)
 
 
 # ------------------------------------------------------------------------- refusals
