@@ -13,6 +13,7 @@ from nas.ranking.baselines import (
     cost_baselines,
     identity_statistics,
     learned_baseline,
+    live_baseline,
     noise_inputs,
     option_counts,
 )
@@ -23,6 +24,7 @@ from predictors.zero_cost.relu_agreement import relu_agreement
 from predictors.zero_cost.synflow import SynFlow
 from search_spaces import Architecture, Decision, SearchSpace
 from search_spaces.nasbench201 import EDGES, OPERATIONS, live_edges, nasbench201
+from supernets.discovery import discover_tiny
 from supernets.loading import load_weights
 from supernets.nasbench201 import NASBench201Supernet
 
@@ -168,3 +170,17 @@ def test_a_learned_baseline_is_tried_on_what_it_has_not_seen():
     assert abs(noise.tau) < 0.15 and noise.low < noise.tau < noise.high
     with pytest.raises(UserError, match="50 of 50"):
         learned_baseline(Ridge(), x[:50], np.arange(50.0))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["LanguageModel", "VisionTransformer", "Mobile"])
+def test_every_active_parameter_of_an_elastic_network_is_live(name):
+    (supernet,) = (
+        tiny
+        for key, tiny in discover_tiny().items()
+        if key.startswith(name) and "-" not in key
+    )
+    drawn = np.asarray(supernet.space.sample(jax.random.key(0), 2))
+    genotypes = np.stack([supernet.largest(), supernet.smallest(), *drawn])
+    expected = supernet.costs(genotypes)["params"]
+    np.testing.assert_array_equal(-live_baseline(supernet, genotypes), expected)
