@@ -165,6 +165,9 @@ class Ranking:
     other: TruthSource | None = None
     """A table on other data, on which the formula of option counts is fitted."""
 
+    formula: tuple[tuple[str, float], ...] = ()
+    """A fixed formula as baseline: options, and what each adds where it is live."""
+
     architectures: int = 0
     """How many of the table's to rank, drawn by data_seed; 0: all."""
 

@@ -310,6 +310,16 @@ class Run:
 
         return truth(self)
 
+    def rank(self) -> dict[str, Any]:
+        """Hold the trained supernet's estimates against the experiment's truth.
+
+        Returns:
+          What `rank.json` holds; see `nas.ranking.rank.rank`.
+        """
+        from nas.stages.rank import rank
+
+        return rank(self)
+
     def close(self) -> None:
         """Let go of the folder."""
         if self.workdir is not None:

@@ -190,6 +190,21 @@ class Supernet(abc.ABC):
         del path
         return 1
 
+    def effective(self, genotypes: np.ndarray) -> np.ndarray:
+        """Say which decisions have an effect on the network's function.
+
+        By default those that the space's conditions keep alive; a supernet that knows
+        more, such as edges on no path through a cell, says less.
+
+        Args:
+          genotypes: integers `[P, D]`.
+
+        Returns:
+          `bool[P, D]`.
+        """
+        genotypes = self.space.canonical(self.space.validate(genotypes))
+        return np.asarray(self.space.alive(genotypes))
+
     def cost_order(self) -> np.ndarray:
         """Rank each decision's options by cost, all else as in the largest.
 

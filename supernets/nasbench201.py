@@ -20,7 +20,7 @@ import numpy as np
 from flax import nnx
 
 from search_spaces import Architecture, Choice, Decision, SearchSpace
-from search_spaces.nasbench201 import EDGES, edge_name, nasbench201
+from search_spaces.nasbench201 import EDGES, edge_name, live_edges, nasbench201
 from supernets.axis import Axis, Width
 from supernets.base import Outputs
 from supernets.elastic import ElasticSupernet, Path, Scope
@@ -100,6 +100,17 @@ class NASBench201Supernet(ElasticSupernet):
                     member = np.isin(np.arange(num), group)[:, None]
                     found.append(Scope(path, presence=Axis((name,), (num,), member)))
         return tuple(found)
+
+    def effective(self, genotypes: np.ndarray) -> np.ndarray:
+        """Say which edges lie on a path through the cell; see `Supernet.effective`."""
+        genotypes = self.space.validate(genotypes)
+        whole = nasbench201()
+        columns = [
+            np.asarray([whole.decisions[d].options.index(o) for o in decision.options])
+            for d, decision in enumerate(self.space.decisions)
+        ]
+        rows = [column[genotypes[:, d]] for d, column in enumerate(columns)]
+        return live_edges(np.stack(rows, axis=1))
 
     def groups(self, edge: int) -> tuple[tuple[int, ...], ...]:
         """Say which options of an edge have one operation together."""

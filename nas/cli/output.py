@@ -5,7 +5,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,6 +92,35 @@ def print_front(members: Sequence["Member"], title: str) -> None:
     console().print(table)
     if any(member.dominated for member in members):
         say("* behind another one on the search split; fills the front up to three.")
+
+
+def print_ranking(found: Mapping[str, Any], sentences: Sequence[str]) -> None:
+    """Print how well a supernet ranks, next to what trains nothing.
+
+    Args:
+      found: what `rank.json` holds.
+      sentences: the same in words.
+    """
+    rows = {
+        "the supernet, by NLL": found["by"]["nll"],
+        "the supernet, by error": found["by"]["error"],
+        **found["baselines"],
+    }
+    texts = {name: _tau(value) for name, value in rows.items()}
+    ceiling = found["ceiling"]["seed_to_seed"]
+    if ceiling is not None:
+        texts["the truth's seeds with each other"] = f"{ceiling:.3f}"
+    print_list(f"Kendall's tau-b on {found['n']} architectures", texts)
+    for sentence in sentences:
+        say(sentence)
+
+
+def _tau(value: Mapping[str, Any]) -> str:
+    if value["tau"] is None:
+        return "none: all are estimated alike"
+    if value.get("low") is None:
+        return f"{value['tau']:.3f}"
+    return f"{value['tau']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
 
 
 def print_places(workdir: Path) -> None:

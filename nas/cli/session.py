@@ -23,7 +23,11 @@ Pairs = tuple[tuple[str, str], ...]
 """(name, text) of each setting that was given, in order."""
 
 # Options that choose a part; the settings of the part they replace no longer apply.
-PARTS = {"data": "data.", "controller": "search.controller."}
+PARTS = {
+    "data": "data.",
+    "controller": "search.controller.",
+    "truth": "ranking.truth.",
+}
 REPEATED = "where"
 _NOTHING = "none"
 
@@ -139,6 +143,8 @@ def apply_given(
             experiment = dataclasses.replace(experiment, data=source_from_path(text))
         elif name == "controller":
             experiment = _search(experiment, controller=_controller(text))
+        elif name == "truth":
+            experiment = _ranking(experiment, text)
         elif name != REPEATED:
             plain[name] = text
     where = tuple(text for name, text in given if name == REPEATED)
@@ -179,7 +185,7 @@ def given_pairs(arguments: Arguments) -> Pairs:
     pairs = []
     for name in (*PARTS, REPEATED):
         texts = arguments.options.get(name, [])
-        if name == "data":
+        if name in ("data", "truth"):
             texts = [_absolute(text) for text in texts]
         pairs += [(name, text) for text in (texts if name == REPEATED else texts[-1:])]
     settings: dict[str, str] = {}
@@ -265,6 +271,13 @@ def _absolute(text: str) -> str:
 def _search(experiment: "Experiment", **changes: Any) -> "Experiment":
     search = dataclasses.replace(experiment.search, **changes)
     return dataclasses.replace(experiment, search=search)
+
+
+def _ranking(experiment: "Experiment", path: str) -> "Experiment":
+    from nas.ranking import TruthFile
+
+    ranking = dataclasses.replace(experiment.ranking, truth=TruthFile(path))
+    return dataclasses.replace(experiment, ranking=ranking)
 
 
 def _controller(name: str) -> Any:

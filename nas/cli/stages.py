@@ -56,6 +56,7 @@ INIT = Option(
     "FILE",
     "Start from weights.safetensors of a trained largest subnet",
 )
+TRUTH = Option("truth", "FILE.npz", "Another truth, as made by nas truth")
 PROCESSES = (
     Option("coordinator", "HOST:PORT", "Several processes: where process 0 listens"),
     Option("num-processes", "N", "Several processes: how many there are"),
@@ -138,6 +139,22 @@ STAGES = (
         _EXPERIMENT,
         f"The result is in the subnet's card.json and in report.html. {_SETTINGS}",
         ("nas finetune runs/digits_cells --subnet ID --also-scratch",),
+        resumes=True,
+    ),
+    Stage(
+        "rank",
+        "Hold the trained supernet's ranking against a truth, and against formulas",
+        "nas.cli.work:rank",
+        (WORKDIR, TRUTH, *PROCESSES),
+        _EXPERIMENT,
+        "Every architecture of the truth is measured by shared weights. rank.json has "
+        "Kendall's tau-b with its interval, the truth's own ceiling, baselines that "
+        "train nothing, and what the weights add to the best of them; report.html has "
+        f"the picture. {_SETTINGS}",
+        (
+            "nas rank digits_cells",
+            "nas rank runs/mine --truth runs/my_truth/truth.npz",
+        ),
         resumes=True,
     ),
     Stage(

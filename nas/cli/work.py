@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.cli.arguments import Arguments
-from nas.cli.output import print_front, print_pairs, print_places, say
+from nas.cli.output import (
+    print_front,
+    print_pairs,
+    print_places,
+    print_ranking,
+    say,
+)
 from nas.cli.session import Session, load_session
 from nas.cli.stages import Stage
 from nas.errors import UserError
@@ -97,6 +103,21 @@ def truth(stage: Stage, arguments: Arguments) -> int:
     with session.open(_tell) as work:
         work.make_truth()
     _tell(f"The table: {_short(session.workdir)}/truth.npz")
+    return 0
+
+
+def rank(stage: Stage, arguments: Arguments) -> int:
+    """Hold the supernet's ranking against a truth."""
+    session = _trained(stage, arguments)
+    with session.open(_tell) as work:
+        found = work.rank()
+        _report(work)
+    from nas.report.ranking import sentences
+    from nas.runtime.processes import is_main
+
+    if is_main():
+        print_ranking(found, sentences(found))
+        print_places(session.workdir)
     return 0
 
 

@@ -71,6 +71,7 @@ SCALARS: dict[str, str] = {
     "search/evaluations_per_second": "search throughput; depends on the clock",
     "controller/<quantity>": "what the controller reports about itself",
     "rank/tau": "Kendall's tau-b of weight-shared against stand-alone quality",
+    "rank/partial_tau": "the same, given the best baseline that trains nothing",
     "rank/tau_nll": "tau-b of a fixed sample during training, ranked by NLL",
     "rank/tau_error": "the same, ranked by error",
     "rank/tau_nll_spread": "its standard deviation over the latest 8 measurements",

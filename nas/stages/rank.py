@@ -1,0 +1,302 @@
+"""Hold the trained supernet's estimates against a truth: `rank.json`, `rank.csv`.
+
+Every architecture of the truth is measured by shared weights; measurements are kept as
+they are made, so that a stopped ranking goes on. The baselines beside it train nothing,
+or little.
+"""
+
+import csv
+import io
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from nas.errors import UserError
+from nas.evaluation.evaluate import COLUMNS
+from nas.ranking.baselines import Learned, baselines, learned_baseline, option_counts
+from nas.ranking.rank import rank as hold
+from nas.ranking.table import TruthTable
+from nas.runtime.metrics import MetricsWriter
+from nas.runtime.processes import barrier, is_main
+from nas.runtime.progress import Progress
+from nas.runtime.signals import StopSignals
+from nas.runtime.workdir import (
+    write_bytes_atomic,
+    write_json_atomic,
+    write_text_atomic,
+)
+from nas.stages.train import load_trained
+from nas.training.averaging import evaluated
+from predictors.base import Fitted
+from predictors.linear_formula import FitFormula, LinearFormula
+from predictors.ridge_regression import Ridge
+from predictors.zero_cost.synflow import SynFlow
+
+if TYPE_CHECKING:
+    from nas.run import Run
+
+FORMULA = "formula"
+FIXED = "fixed formula"
+_SAVE_EVERY = 20.0
+_SAMPLE = 50
+
+
+def rank(run: "Run") -> dict[str, Any]:
+    """Rank, or go on, or find that it is done; see `Run.rank`."""
+    table = truth_of(run)
+    estimates = _measure(run, table)
+    return _write(run, table, estimates)
+
+
+def truth_of(run: "Run") -> TruthTable:
+    """Give the truth's architectures that the experiment's space has.
+
+    Raises:
+      UserError: there is none, or estimates would see what it was measured on.
+    """
+    settings = run.experiment.ranking
+    if settings.truth is None:
+        raise UserError(
+            "There is no truth to rank against. Make one with nas truth "
+            f"{run.experiment.name} and give it with --ranking.truth FILE.npz, or set "
+            "ranking=Ranking(truth=..) in the experiment's file."
+        )
+    table = settings.truth.load().for_space(run.supernet.space).complete()
+    if len(table) < 2:
+        raise UserError(
+            f"{table.name} has {len(table)} complete architectures of the space "
+            f"{run.supernet.space.name}; a ranking needs at least 2."
+        )
+    _refuse_same_examples(run, table)
+    num = settings.architectures
+    if 0 < num < len(table):
+        rng = np.random.Generator(np.random.Philox(run.experiment.data_seed))
+        table = table.take(np.sort(rng.permutation(len(table))[:num]))
+    return table
+
+
+def _refuse_same_examples(run: "Run", table: TruthTable) -> None:
+    """The truth and the estimates may not be measured on the same examples."""
+    made = table.provenance.get("settings", {})
+    split = run.experiment.ranking.split
+    if made.get("measured_on") != split:
+        return
+    raise UserError(
+        f"The truth {table.name} was measured on the {split} split, and so would the "
+        "estimates be: set ranking.split to the other one."
+    )
+
+
+# ------------------------------------------------------------------------ measuring
+def _measure(run: "Run", table: TruthTable) -> dict[str, np.ndarray]:
+    """Evaluate the truth's architectures by shared weights: `float64[P]` by name."""
+    trained = load_trained(run)
+    path = None
+    if run.workdir is not None:
+        path = run.workdir.checkpoints / "rank.npz"
+    mark = _mark(run, table)
+    kept = _read(path, mark)
+    split = run.on_device(run.experiment.ranking.split)
+    done = len(kept)
+    saved = time.monotonic()
+    with (
+        StopSignals() as stop,
+        Progress("rank", len(table), done, "architectures") as bar,
+    ):
+        for number in range(done, len(table)):
+            found = run.evaluator.evaluate(
+                evaluated(trained),
+                trained["allowed"],
+                table.genotypes[number][None],
+                split,
+            )
+            kept.append([float(found[name][0]) for name in COLUMNS])
+            bar.update(number + 1)
+            stopping = stop.agreed()
+            if stopping or time.monotonic() - saved > _SAVE_EVERY:
+                _keep(path, mark, kept)
+                saved = time.monotonic()
+            if stopping:
+                raise stop.interrupted(number + 1)
+    _keep(path, mark, kept)
+    values = np.asarray(kept, np.float64)
+    found = {name: values[:, c] for c, name in enumerate(COLUMNS)}
+    for name in ("nll", "error"):
+        bad = np.flatnonzero(~np.isfinite(found[name]))
+        if len(bad):
+            raise UserError(
+                f"The {name} of architecture {table.space.id(table.genotypes[bad[0]])} "
+                "by shared weights is not finite. Train with a smaller "
+                "optimizer.learning_rate."
+            )
+    return found
+
+
+def _mark(run: "Run", table: TruthTable) -> str:
+    """Say what kept measurements must be of."""
+    settings = run.experiment.ranking
+    steps = run.experiment.training.steps
+    return f"{table.hash} {steps} {settings.split} {settings.architectures}"
+
+
+def _read(path: Path | None, mark: str) -> list[list[float]]:
+    if path is None or not path.exists():
+        return []
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            same = str(file["mark"]) == mark
+            return file["values"].tolist() if same else []
+    except (OSError, ValueError, KeyError):
+        # Measurements are made again; nothing else depends on the file.
+        return []
+
+
+def _keep(path: Path | None, mark: str, values: list[list[float]]) -> None:
+    if path is None or not is_main():
+        return
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, mark=np.asarray(mark), values=values)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes_atomic(path, content.getvalue())
+
+
+# ------------------------------------------------------------------------ comparing
+def _write(
+    run: "Run", table: TruthTable, estimates: dict[str, np.ndarray]
+) -> dict[str, Any]:
+    scores, learned, formula = _baselines(run, table)
+    found = hold(
+        table.error,
+        {name: estimates[name] for name in ("nll", "error")},
+        scores,
+        learned=learned,
+        provenance={
+            "name": table.name,
+            "hash": table.hash,
+            "seeds": len(table.seeds),
+            "space_hash": table.space.hash,
+        },
+    )
+    found["split"] = run.experiment.ranking.split
+    found["formula"] = formula
+    barrier("ranked")
+    if run.workdir is not None and _same(run.workdir.rank, found):
+        run.notify("The ranking is done, and is what it was.")
+        return found
+    if run.workdir is not None and is_main():
+        write_text_atomic(
+            run.workdir.rank.with_suffix(".csv"), _csv(run, table, estimates, scores)
+        )
+        write_json_atomic(run.workdir.rank, found)
+    _log(run, found)
+    return found
+
+
+def _same(path: Path, found: dict[str, Any]) -> bool:
+    """Ask whether a ranking was written before."""
+    if not path.exists():
+        return False
+    return json.loads(path.read_text(encoding="utf-8")) == found
+
+
+def _baselines(
+    run: "Run", table: TruthTable
+) -> tuple[dict[str, np.ndarray], dict[str, Learned], dict[str, float]]:
+    """Score the architectures by what trains nothing, and by few true values."""
+    supernet = run.supernet.plain
+    live = supernet.effective(table.genotypes)
+    rules: dict[str, Callable[[tuple[str, ...]], Fitted]] = {}
+    weights: dict[str, float] = {}
+    if run.experiment.ranking.formula:
+        fixed = dict(run.experiment.ranking.formula)
+        rules[FIXED] = lambda names: LinearFormula(fixed, names, "fixed")
+    if run.experiment.ranking.other is not None:
+        names, counts = _counts(run, other := _other(run))
+        fitted = FitFormula(names, other.name).fit(counts, other.mean("error"))
+        weights = {name: round(float(w), 6) for name, w in fitted.weights.items()}
+        rules[FORMULA] = lambda _: fitted
+    scores = baselines(
+        supernet.with_precision("float32"),
+        table.genotypes,
+        proxies={"synflow": SynFlow()} if supernet.input_dtype == "float32" else {},
+        rules=rules,
+        live=live,
+        seed=run.experiment.seed,
+    )
+    learned = {}
+    if len(table) >= 2 * _SAMPLE:
+        encodings = np.asarray(run.supernet.space.one_hot(table.genotypes), np.float64)
+        name = f"ridge on {_SAMPLE} true errors"
+        learned[name] = learned_baseline(
+            Ridge(), encodings, table.mean("error"), _SAMPLE
+        )
+    return scores, learned, weights
+
+
+def _other(run: "Run") -> TruthTable:
+    source = run.experiment.ranking.other
+    assert source is not None
+    return source.load().for_space(run.supernet.space).complete()
+
+
+def _counts(run: "Run", table: TruthTable) -> tuple[tuple[str, ...], np.ndarray]:
+    live = run.supernet.plain.effective(table.genotypes)
+    return option_counts(run.supernet.space, table.genotypes, live)
+
+
+def _csv(
+    run: "Run",
+    table: TruthTable,
+    estimates: dict[str, np.ndarray],
+    scores: dict[str, np.ndarray],
+) -> str:
+    """Write a line for each architecture."""
+    columns = {
+        "truth_error": table.mean("error"),
+        "truth_nll": table.mean("nll"),
+        **estimates,
+        **scores,
+        "macs": estimates["macs"],
+        "params": estimates["params"],
+    }
+    if "live_parameters" in scores:
+        columns["live_parameters"] = -scores["live_parameters"]
+    names, counts = _counts(run, table)
+    convolutions = [c for c, name in enumerate(names) if "conv" in name]
+    if convolutions:
+        columns["convolutions"] = counts[:, convolutions].sum(1)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["id", "genotype", *columns])
+    for row, genotype in enumerate(table.genotypes):
+        digits = "-".join(str(int(i)) for i in genotype)
+        values = [f"{values[row]:.9g}" for values in columns.values()]
+        writer.writerow([table.space.id(genotype), digits, *values])
+    return text.getvalue()
+
+
+def _log(run: "Run", found: dict[str, Any]) -> None:
+    """Put the ranking into the log and TensorBoard."""
+    if run.workdir is None:
+        return
+    # Here, because importing matplotlib takes as long as all the rest.
+    from nas.report.tensorboard import show_ranking
+
+    step = run.experiment.training.steps
+    scalars = {
+        "rank/tau": found["tau"],
+        "rank/partial_tau": found["partial_tau"]["tau"],
+        **{f"rank/{name}/tau": b["tau"] for name, b in found["baselines"].items()},
+    }
+    writer = MetricsWriter(run.workdir, None, step, run="rank")
+    try:
+        writer.scalars(
+            step, {name: float(v) for name, v in scalars.items() if v is not None}
+        )
+        show_ranking(writer, run.workdir, step)
+    finally:
+        writer.close()
