@@ -14,9 +14,8 @@ import pytest
 
 from nas import Run
 from nas.runtime.checkpoint import Checkpoints
-from nas.runtime.metrics import CLOCK
 from nas.stages import search as search_stage
-from tests.nas.training.parts import EXTEND, ignore, tiny
+from tests.nas.training.parts import EXTEND, ignore, logged, tiny
 
 ROOT = Path(__file__).parents[2]
 STEPS, EVALUATIONS = 60, 40
@@ -117,17 +116,11 @@ def whole(file, tmp_path_factory):
     return folder, digests
 
 
-def lines_of(folder):
-    """The log, without what the clock decided."""
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
-    return [line for line in lines if json.loads(line)["name"] not in CLOCK]
-
-
 def assert_equal(folder, digests, whole):
     other, wanted = whole
     assert {n for n in wanted if digests.get(n) != wanted[n]} == set()
     assert digests.keys() == wanted.keys()
-    assert lines_of(folder) == lines_of(other)
+    assert logged(folder) == logged(other)
     for name in ("archive.csv", "front.json"):
         assert (folder / name).read_bytes() == (other / name).read_bytes(), name
 
@@ -154,7 +147,7 @@ def kill_at_random(file, folder, whole, rng, kills):
 
 def test_whole_run_is_what_it_should_be(whole):
     folder, _ = whole
-    rows = [json.loads(line) for line in lines_of(folder)]
+    rows = [json.loads(line) for line in logged(folder)]
     steps = [r["step"] for r in rows if r["name"] == "train/loss"]
     assert steps == list(range(3, STEPS + 1, 3))
     assert len((folder / "archive.csv").read_text().splitlines()) == EVALUATIONS + 1
@@ -253,5 +246,6 @@ def test_killed_at_a_seam(small, tmp_path, seam, call):
             run.train()
             run.search()
     finish_here(tmp_path)
-    for name in ("archive.csv", "metrics.jsonl", "front.json"):
+    for name in ("archive.csv", "front.json"):
         assert (tmp_path / name).read_bytes() == (whole / name).read_bytes(), name
+    assert logged(tmp_path) == logged(whole)

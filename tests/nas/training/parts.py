@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from nas.cli.experiments import load_experiment
 from nas.data import Dataset, DataSource
 from nas.evaluation import Evaluation
 from nas.runtime.mesh import MeshConfig, put, replicated
+from nas.runtime.metrics import CLOCK
 from nas.runtime.signals import StopSignals
 from nas.samplers import Draw, Sampler
 from nas.search import RandomSearch, Search
@@ -164,6 +166,12 @@ def same(a: Any, b: Any) -> bool:
         and np.asarray(x).tobytes() == np.asarray(y).tobytes()
         for x, y in leaves
     )
+
+
+def logged(folder: Path) -> list[str]:
+    """The lines of a run's log, without what the clock decided."""
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [line for line in lines if json.loads(line)["name"] not in CLOCK]
 
 
 def first(tree: Any) -> Any:
