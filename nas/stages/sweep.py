@@ -28,6 +28,9 @@ STAGES: dict[str, Callable[[Run], Any]] = {
     "rank": lambda run: run.rank(),
 }
 
+# Settings that no training depends on, but a later stage does.
+_DECIDES = {"search": "search", "rank": "ranking"}
+
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
@@ -178,7 +181,7 @@ def _digest(experiment: Experiment, stages: Sequence[str]) -> str:
     settings = to_json(experiment)
     for path in MAY_CHANGE:
         *above, last = path.split(".")
-        if path == "search" and "search" in stages:
+        if any(path == _DECIDES.get(stage) for stage in stages):
             continue
         inside = settings
         for name in above:
