@@ -1,0 +1,35 @@
+"""NAS-Bench-201 on CIFAR-10 at half resolution: the reduced protocol, for two cores.
+
+It is `nasbench201_cifar10` with images of 16x16 pixels, each the mean of 2x2, 8
+channels in place of 16, one cell a stage in place of five, and 4,000 batches of 64 in
+place of 49,000 of 256. What it ranks is held against the published accuracies of other
+networks: the same cells at full size. A ranking of it is no replication, and is to be
+called reduced wherever it is shown.
+
+Command: nas train nasbench201_cifar10_reduced --data.source.root DIR
+
+Expected time: not measured yet; `nas profile` tells it on the machine at hand.
+"""
+
+import dataclasses
+
+from experiments import nasbench201_cifar10
+from nas import Training
+from nas.data import Augment, Reduced
+from supernets import NASBench201Supernet
+
+full = nasbench201_cifar10.experiment
+
+experiment = dataclasses.replace(
+    full,
+    name="nasbench201_cifar10_reduced",
+    supernet=NASBench201Supernet(channels=8, cells=1, affine=False),
+    data=Reduced(full.data, block=2),
+    training=Training(
+        steps=4000,
+        batch_size=64,
+        augment=Augment(crop_padding=2, flip=True),
+        log_every=50,
+        checkpoint_every=500,
+    ),
+)
