@@ -13,7 +13,7 @@ else otherwise, `supernets/two_node_cell.py` says. The search visits all 64.
 
 Command: nas run digits_64
 
-Expected time: about 3 minutes on 2 CPU cores, compiling included.
+Expected time: some minutes on 2 CPU cores; `nas profile digits_64` measures a step.
 """
 
 from nas import Experiment, Export, Training
