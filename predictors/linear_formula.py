@@ -63,10 +63,10 @@ class LinearFormula(Fitted):
 class FitFormula(Predictor):
     """Fits a formula to other data by least squares."""
 
-    options: tuple[str, ...]
-    """Names of the features, in their order."""
+    options: tuple[str, ...] = ()
+    """Names of the features, in their order; empty: they are numbered."""
 
-    provenance: str
+    provenance: str = "other data"
     """Which data it will be fitted to, for the record."""
 
     ranks: bool = True
@@ -88,17 +88,18 @@ class FitFormula(Predictor):
           ValueError: the shapes do not belong together.
         """
         counts, errors = checked(encodings, values)
-        if counts.shape[1] != len(self.options):
+        options = self.options or tuple(str(f) for f in range(counts.shape[1]))
+        if counts.shape[1] != len(options):
             raise ValueError(
-                f"formula: {counts.shape[1]} features, but {len(self.options)} "
-                f"options: {', '.join(self.options)}."
+                f"formula: {counts.shape[1]} features, but {len(options)} "
+                f"options: {', '.join(options)}."
             )
         if self.ranks:
             errors = stats.rankdata(errors) / len(errors)
         centred = counts - counts.mean(0)
         solution = np.linalg.lstsq(centred, errors - errors.mean(), rcond=None)[0]
-        weights = dict(zip(self.options, (-solution).tolist(), strict=True))
-        return LinearFormula(weights, self.options, self.provenance)
+        weights = dict(zip(options, (-solution).tolist(), strict=True))
+        return LinearFormula(weights, options, self.provenance)
 
 
 def convolutions_and_pools(options: Sequence[str]) -> LinearFormula:

@@ -88,12 +88,10 @@ def _step(
         wide = max(inputs, key=jnp.ndim)
         total = total + _agreement(wide).astype(total.dtype)
     elif name in CALLS:
-        inner = params[CALLS[name]]
-        closed = isinstance(inner, ClosedJaxpr)
-        jaxpr, consts = (inner.jaxpr, inner.consts) if closed else (inner, ())
-        return _run(jaxpr, consts, inputs, total)
+        return _run(*_parts(params[CALLS[name]]), inputs, total)
     elif name == "scan":
-        return _scan(params, inputs, total)
+        num_carry = _num_carry(equation)
+        return _scan(params, num_carry, inputs, total)
     elif name == "cond":
         return _cond(params, inputs, total)
     elif any(_has_relu(inner, len(total)) for inner in _inner(params)):
@@ -108,18 +106,28 @@ def _step(
     return (list(outputs) if several else [outputs]), total
 
 
+def _parts(program: Jaxpr | ClosedJaxpr) -> tuple[Jaxpr, Sequence[Any]]:
+    if isinstance(program, ClosedJaxpr):
+        return program.jaxpr, program.consts
+    return program, ()
+
+
 def _scan(
-    params: dict[str, Any], inputs: list[Any], total: jax.Array
+    params: dict[str, Any], num_carry: int, inputs: list[Any], total: jax.Array
 ) -> tuple[list[Any], jax.Array]:
-    first, body = params["num_consts"], params["jaxpr"]
-    second = first + params["num_carry"]
+    body, constants = _parts(params["jaxpr"])
+    # The order is constants, carry, and what the loop runs over, which has one axis
+    # more outside. JAX says how many of each, but every release in other words.
+    pairs = zip(inputs, body.invars, strict=True)
+    num_xs = sum(jnp.ndim(x) > _rank(v) for x, v in pairs)
+    second = len(inputs) - num_xs
+    first = second - num_carry
     consts, carry, xs = inputs[:first], inputs[first:second], inputs[second:]
 
     def step(state: Any, x: Any) -> tuple[Any, Any]:
         own, total = state
-        out, total = _run(body.jaxpr, body.consts, [*consts, *own, *x], total)
-        num = len(own)
-        return (tuple(out[:num]), total), tuple(out[num:])
+        out, total = _run(body, constants, [*consts, *own, *x], total)
+        return (tuple(out[:num_carry]), total), tuple(out[num_carry:])
 
     (carry, total), ys = jax.lax.scan(
         step,
@@ -131,11 +139,22 @@ def _scan(
     return [*carry, *ys], total
 
 
+def _rank(variable: Any) -> int:
+    return len(variable.aval.shape)
+
+
+def _num_carry(equation: Any) -> int:
+    """Count a loop's results that are no stack over its steps."""
+    body, _ = _parts(equation.params["jaxpr"])
+    pairs = zip(equation.outvars, body.outvars, strict=True)
+    return sum(_rank(a) == _rank(b) for a, b in pairs)
+
+
 def _cond(
     params: dict[str, Any], inputs: list[Any], total: jax.Array
 ) -> tuple[list[Any], jax.Array]:
-    def follow(branch: ClosedJaxpr) -> Callable[..., Any]:
-        return lambda own, total: _run(branch.jaxpr, branch.consts, own, total)
+    def follow(branch: Jaxpr | ClosedJaxpr) -> Callable[..., Any]:
+        return lambda own, total: _run(*_parts(branch), own, total)
 
     branches = [follow(branch) for branch in params["branches"]]
     index, *own = inputs

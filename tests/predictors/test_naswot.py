@@ -45,10 +45,13 @@ def test_relus_in_loops_and_branches_count_as_often_as_they_run():
         def layer(x, own):
             weight, index = own
             branches = [jnp.tanh, jax.nn.relu, lambda x: jnp.maximum(0, x) + x]
-            return jax.lax.switch(index, branches, x @ weight), None
+            # With a constant of the loop, and with results that are stacked.
+            return jax.lax.switch(index, branches, x @ weight), (x + scale).sum()
 
         def network(x):
             return jax.checkpoint(lambda x: jax.lax.scan(layer, x, (weights, taken)))(x)
+
+        scale = x.mean()
 
         return relu_agreement(network, 6, x)[0]
 
