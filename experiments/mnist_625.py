@@ -16,14 +16,14 @@ import dataclasses
 
 from experiments import digits_625
 from nas.data import Mnist, Reduced
-from nas.experiment import Ranking
 from nas.ranking import PackagedTruth
 
 experiment = dataclasses.replace(
     digits_625.experiment,
     name="mnist_625",
     data=Reduced(Mnist(), train=8000, test=4000, crop=2, block=3),
-    ranking=Ranking(
+    ranking=dataclasses.replace(
+        digits_625.experiment.ranking,
         truth=PackagedTruth("experiments", "mnist_625"),
         other=PackagedTruth("experiments", "digits_625"),
     ),

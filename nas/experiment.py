@@ -21,6 +21,8 @@ from nas.search import Search
 from nas.strategies import Paths, Strategy
 from nas.training.optimizer import SGD, Optimizer
 from nas.watch import Watcher
+from predictors.base import Predictor
+from predictors.zero_cost import Proxy
 from search_spaces import SearchSpace
 from supernets import Supernet
 
@@ -163,10 +165,20 @@ class Ranking:
     """A table of architectures that were trained alone; none: nothing is ranked."""
 
     other: TruthSource | None = None
-    """A table on other data, on which the formula of option counts is fitted."""
+    """A table on other data, to which the rule is fitted."""
+
+    rule: Predictor | None = None
+    """A baseline: fitted to how often the other table's architectures use each option.
+    """
 
     formula: tuple[tuple[str, float], ...] = ()
-    """A fixed formula as baseline: options, and what each adds where it is live."""
+    """A baseline that is fitted to nothing: what each option adds where it is live."""
+
+    learned: Predictor | None = None
+    """A baseline: fitted to the true errors of 50 architectures."""
+
+    proxies: tuple[Proxy, ...] = ()
+    """Baselines that score networks which were never trained."""
 
     architectures: int = 0
     """How many of the table's to rank, drawn by data_seed; 0: all."""
@@ -181,6 +193,11 @@ class Ranking:
             raise UserError(
                 f"ranking: architectures is {self.architectures}, it may not be below "
                 "0."
+            )
+        if (self.rule is None) != (self.other is None):
+            raise UserError(
+                "ranking: a rule is fitted to the other table; give both, rule and "
+                "other, or neither."
             )
         if self.split not in ("search", "report"):
             raise UserError(

@@ -39,11 +39,13 @@ MAY_APPLY = {
     TRAIN_STEP,
     EVALUATE,
     "nas.stages.export",  # gives the logits that an exported file is held against
+    "nas.training.alone",  # one architecture from fresh weights, which shares nothing
     "nas.ranking.baselines",  # scores weights that were never trained
 }
 MAY_DIFFERENTIATE = {
     TRAIN_STEP,
     "nas.training.standalone",  # trains one ordinary network; there is no supernet
+    "nas.training.alone",  # the same, by the supernet's program: see its test
     "nas.stages.initial",  # transposes extraction, which is linear; trains nothing
     "nas.partition.gradient_matching",  # compares gradients, and updates nothing
     "nas.watch.interference",  # the same

@@ -9,10 +9,11 @@ import csv
 import io
 import json
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from nas.errors import UserError
@@ -31,18 +32,15 @@ from nas.runtime.workdir import (
 )
 from nas.stages.train import load_trained
 from nas.training.averaging import evaluated
-from predictors.base import Fitted
-from predictors.linear_formula import FitFormula, LinearFormula
-from predictors.ridge_regression import Ridge
-from predictors.zero_cost.synflow import SynFlow
 
 if TYPE_CHECKING:
     from nas.run import Run
 
-FORMULA = "formula"
-FIXED = "fixed formula"
+FITTED = "formula, fitted on other data"
+FIXED = "formula, fixed"
 _SAVE_EVERY = 20.0
 _SAMPLE = 50
+_EXAMPLES = 32
 
 
 def rank(run: "Run") -> dict[str, Any]:
@@ -168,7 +166,7 @@ def _keep(path: Path | None, mark: str, values: list[list[float]]) -> None:
 def _write(
     run: "Run", table: TruthTable, estimates: dict[str, np.ndarray]
 ) -> dict[str, Any]:
-    scores, learned, formula = _baselines(run, table)
+    scores, learned, weights = _baselines(run, table)
     found = hold(
         table.error,
         {name: estimates[name] for name in ("nll", "error")},
@@ -182,7 +180,7 @@ def _write(
         },
     )
     found["split"] = run.experiment.ranking.split
-    found["formula"] = formula
+    found["formula"] = weights
     barrier("ranked")
     if run.workdir is not None and _same(run.workdir.rank, found):
         run.notify("The ranking is done, and is what it was.")
@@ -207,34 +205,45 @@ def _baselines(
     run: "Run", table: TruthTable
 ) -> tuple[dict[str, np.ndarray], dict[str, Learned], dict[str, float]]:
     """Score the architectures by what trains nothing, and by few true values."""
-    supernet = run.supernet.plain
-    live = supernet.effective(table.genotypes)
-    rules: dict[str, Callable[[tuple[str, ...]], Fitted]] = {}
-    weights: dict[str, float] = {}
-    if run.experiment.ranking.formula:
-        fixed = dict(run.experiment.ranking.formula)
-        rules[FIXED] = lambda names: LinearFormula(fixed, names, "fixed")
-    if run.experiment.ranking.other is not None:
-        names, counts = _counts(run, other := _other(run))
-        fitted = FitFormula(names, other.name).fit(counts, other.mean("error"))
-        weights = {name: round(float(w), 6) for name, w in fitted.weights.items()}
-        rules[FORMULA] = lambda _: fitted
+    settings, supernet = run.experiment.ranking, run.supernet.plain
+    names, counts = _counts(run, table)
     scores = baselines(
         supernet.with_precision("float32"),
         table.genotypes,
-        proxies={"synflow": SynFlow()} if supernet.input_dtype == "float32" else {},
-        rules=rules,
-        live=live,
-        seed=run.experiment.seed,
+        proxies={type(proxy).__name__: proxy for proxy in settings.proxies},
+        inputs=_inputs(run) if settings.proxies else None,
     )
+    if settings.formula:
+        fixed = dict(settings.formula)
+        unknown = sorted(set(fixed) - set(names))
+        if unknown:
+            raise UserError(
+                f"ranking.formula names {', '.join(unknown)}; options of "
+                f"{supernet.space.name} are {', '.join(names)}."
+            )
+        scores[FIXED] = -counts @ np.asarray([fixed.get(name, 0.0) for name in names])
+    weights: dict[str, float] = {}
+    if settings.rule is not None:
+        other = _other(run)
+        fitted = settings.rule.fit(_counts(run, other)[1], other.mean("error"))
+        scores[FITTED] = fitted.predict(counts).mean
+        # What one more of each option changes, which is all there is of a linear rule.
+        ones = fitted.predict(np.eye(len(names))).mean
+        none = fitted.predict(np.zeros((1, len(names)))).mean
+        weights = dict(zip(names, (none - ones).tolist(), strict=True))
     learned = {}
-    if len(table) >= 2 * _SAMPLE:
-        encodings = np.asarray(run.supernet.space.one_hot(table.genotypes), np.float64)
-        name = f"ridge on {_SAMPLE} true errors"
+    if settings.learned is not None and len(table) >= 2 * _SAMPLE:
+        encodings = np.asarray(supernet.space.one_hot(table.genotypes), np.float64)
+        name = f"{type(settings.learned).__name__} on {_SAMPLE} true errors"
         learned[name] = learned_baseline(
-            Ridge(), encodings, table.mean("error"), _SAMPLE
+            settings.learned, encodings, table.mean("error"), _SAMPLE
         )
     return scores, learned, weights
+
+
+def _inputs(run: "Run") -> jax.Array:
+    """Give a few examples of the weights split, as networks see them."""
+    return run.preprocessing(jnp.asarray(run.splits.weights.inputs[:_EXAMPLES]))
 
 
 def _other(run: "Run") -> TruthTable:

@@ -17,6 +17,8 @@ from nas.runtime.mesh import MeshConfig
 from nas.runtime.signals import Interrupted, StopSignals
 from nas.stages.truth import alone_training
 from nas.training.standalone import StandaloneTraining, standalone_key
+from predictors.linear_formula import FitFormula
+from predictors.zero_cost.synflow import SynFlow
 from supernets.standalone import functional
 from tests.nas.training.parts import ignore, tiny
 
@@ -114,15 +116,16 @@ def test_more_seeds_are_added_and_other_settings_refused(experiment, made, tmp_p
 # ------------------------------------------------------------------------- ranking
 def test_ranking_reads_writes_and_repeats(experiment, made, tmp_path):
     source = TruthFile(str(made / "truth.npz"))
-    ranked = dataclasses.replace(
-        experiment,
-        ranking=Ranking(source, other=source, formula=(("width", 1.0),)),
+    first = experiment.supernet.space.decisions[0]
+    option = first.options[-1]
+    ranking = Ranking(
+        source,
+        other=source,
+        rule=FitFormula(),
+        formula=((option if isinstance(option, str) else first.name, 1.0),),
+        proxies=(SynFlow(),),
     )
-    names = [decision.name for decision in ranked.supernet.space.decisions]
-    ranked = dataclasses.replace(
-        ranked,
-        ranking=dataclasses.replace(ranked.ranking, formula=((names[0], 1.0),)),
-    )
+    ranked = dataclasses.replace(experiment, ranking=ranking)
     with Run(ranked, tmp_path, notify=ignore) as run:
         run.train()
         found = run.rank()
@@ -141,9 +144,8 @@ def test_ranking_reads_writes_and_repeats(experiment, made, tmp_path):
     np.testing.assert_allclose(
         [float(row["truth_error"]) for row in rows], source.load().mean(), rtol=1e-6
     )
-    assert {"macs", "params", "live_parameters", "formula", "fixed formula"} <= set(
-        found["baselines"]
-    )
+    wanted = {"macs", "live_parameters", "SynFlow", "formula, fixed"}
+    assert wanted | {"formula, fitted on other data"} <= set(found["baselines"])
     said = []
     with Run(ranked, tmp_path, notify=said.append) as run:
         assert run.rank() == found
