@@ -6,7 +6,8 @@ place of 49,000 of 256. What it ranks is held against the published accuracies o
 networks: the same cells at full size. A ranking of it is no replication, and is to be
 called reduced wherever it is shown.
 
-Command: nas train nasbench201_cifar10_reduced --data.source.root DIR
+Command: nas sweep nasbench201_cifar10_reduced --data.source.root DIR
+--ranking.truth.root DIR
 
 Expected time: not measured yet; `nas profile` tells it on the machine at hand.
 """
@@ -33,3 +34,4 @@ experiment = dataclasses.replace(
         checkpoint_every=500,
     ),
 )
+variants = nasbench201_cifar10.variants_of(experiment, 40_000 // 64)

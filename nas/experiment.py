@@ -181,7 +181,10 @@ class Ranking:
     """Baselines that score networks which were never trained."""
 
     architectures: int = 0
-    """How many of the table's to rank, drawn by data_seed; 0: all."""
+    """How many of the table's to rank, spread over all costs; 0: all."""
+
+    examples: int = 0
+    """How many of the split's examples to make estimates on; 0: all."""
 
     split: str = "search"
     """The examples on which estimates are made: search, or report if it is not the
@@ -189,11 +192,11 @@ class Ranking:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if self.architectures < 0:
-            raise UserError(
-                f"ranking: architectures is {self.architectures}, it may not be below "
-                "0."
-            )
+        for name in ("architectures", "examples"):
+            if getattr(self, name) < 0:
+                raise UserError(
+                    f"ranking: {name} is {getattr(self, name)}, it may not be below 0."
+                )
         if (self.rule is None) != (self.other is None):
             raise UserError(
                 "ranking: a rule is fitted to the other table; give both, rule and "

@@ -50,7 +50,20 @@ def stratified_sample(
     else:
         drawn = space.sample(jax.random.key(seed), _POOL * num)
         pool = np.unique(np.asarray(drawn), axis=0)
-    order = np.argsort(cost(pool), kind="stable")
+    return pool[stratified_rows(cost(pool), num, seed)].astype(np.int32)
+
+
+def stratified_rows(costs: np.ndarray, num: int, seed: int) -> np.ndarray:
+    """Draw one row of each of `num` strata of rising cost.
+
+    Args:
+      costs: `[P]`.
+      num: at most P.
+      seed: decides the draw.
+
+    Returns:
+      `int64[num]`, ascending.
+    """
+    order = np.argsort(costs, kind="stable")
     rng = np.random.Generator(np.random.Philox(seed))
-    picked = [rng.choice(stratum) for stratum in np.array_split(order, num)]
-    return pool[np.sort(picked)].astype(np.int32)
+    return np.sort([rng.choice(stratum) for stratum in np.array_split(order, num)])

@@ -6,6 +6,7 @@ or little.
 """
 
 import csv
+import dataclasses
 import io
 import json
 import time
@@ -16,10 +17,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nas.data import Split
 from nas.errors import UserError
 from nas.evaluation.evaluate import COLUMNS
 from nas.ranking.baselines import Learned, baselines, learned_baseline, option_counts
 from nas.ranking.rank import rank as hold
+from nas.ranking.sampling import stratified_rows
 from nas.ranking.table import TruthTable
 from nas.runtime.metrics import MetricsWriter
 from nas.runtime.processes import barrier, is_main
@@ -72,8 +75,9 @@ def truth_of(run: "Run") -> TruthTable:
     _refuse_same_examples(run, table)
     num = settings.architectures
     if 0 < num < len(table):
-        rng = np.random.Generator(np.random.Philox(run.experiment.data_seed))
-        table = table.take(np.sort(rng.permutation(len(table))[:num]))
+        costs = run.supernet.costs(table.genotypes)["macs"]
+        rows = stratified_rows(costs, num, run.experiment.data_seed)
+        table = table.take(rows)
     return table
 
 
@@ -98,7 +102,7 @@ def _measure(run: "Run", table: TruthTable) -> dict[str, np.ndarray]:
         path = run.workdir.checkpoints / "rank.npz"
     mark = _mark(run, table)
     kept = _read(path, mark)
-    split = run.on_device(run.experiment.ranking.split)
+    split = _examples(run)
     done = len(kept)
     saved = time.monotonic()
     with (
@@ -134,11 +138,23 @@ def _measure(run: "Run", table: TruthTable) -> dict[str, np.ndarray]:
     return found
 
 
+def _examples(run: "Run") -> Split:
+    """Give the examples that estimates are made on: the first, which are shuffled."""
+    split = run.on_device(run.experiment.ranking.split)
+    num = run.experiment.ranking.examples
+    if not 0 < num < len(split):
+        return split
+    return dataclasses.replace(
+        split, inputs=split.inputs[:num], labels=split.labels[:num]
+    )
+
+
 def _mark(run: "Run", table: TruthTable) -> str:
     """Say what kept measurements must be of."""
     settings = run.experiment.ranking
     steps = run.experiment.training.steps
-    return f"{table.hash} {steps} {settings.split} {settings.architectures}"
+    kept = f"{settings.split} {settings.examples} {settings.architectures}"
+    return f"{table.hash} {steps} {kept}"
 
 
 def _read(path: Path | None, mark: str) -> list[list[float]]:
@@ -272,6 +288,7 @@ def _csv(
         "macs": estimates["macs"],
         "params": estimates["params"],
     }
+    columns = {name: v for name, v in columns.items() if not np.isnan(v).any()}
     if "live_parameters" in scores:
         columns["live_parameters"] = -scores["live_parameters"]
     names, counts = _counts(run, table)
