@@ -23,7 +23,6 @@ from nas.errors import UserError
 from nas.ranking.correlation import checked, tau_b
 from predictors.base import Fitted, Predictor
 from predictors.zero_cost import Proxy
-from predictors.zero_cost.live_parameters import live_parameters
 from search_spaces import Architecture, SearchSpace
 from supernets import Supernet
 
@@ -46,36 +45,24 @@ def cost_baselines(supernet: Supernet, genotypes: np.ndarray) -> dict[str, np.nd
     return {name: -costs[name].astype(np.float64) for name in ("macs", "params")}
 
 
-def live_baseline(
-    supernet: Supernet, genotypes: np.ndarray, seed: int = 0
-) -> np.ndarray:
+def live_baseline(supernet: Supernet, genotypes: np.ndarray) -> np.ndarray:
     """Hold architectures with more weights that have an effect for better.
 
     Args:
-      supernet: whose weights.
+      supernet: whose architectures.
       genotypes: `int32[P, D]`.
-      seed: of the weights and inputs that the effect is tried on.
 
     Returns:
-      `float64[P]`, the negative count.
+      `float64[P]`, the negative count: of the network in which every decision without
+      effect takes its cheapest option.
     """
-    space = supernet.space
-    key = jax.random.key(seed)
-    params = supernet.init(jax.random.fold_in(key, 0))
-    x = noise_inputs(supernet, jax.random.fold_in(key, 1), LIVE_BATCH)
-
-    @jax.jit
-    def count(genotype: jax.Array) -> jax.Array:
-        arch = Architecture.hard(space, genotype)
-        return live_parameters(
-            lambda p, x: supernet.apply(p, None, arch, x).logits,
-            params,
-            supernet.activity(arch),
-            x,
-            jax.random.fold_in(key, 2),
-        )
-
-    return -_each(count, genotypes)
+    cheapest = np.argmin(
+        np.where(supernet.space.valid, supernet.cost_order(), np.iinfo(np.int32).max),
+        axis=1,
+    )
+    live = np.where(supernet.effective(genotypes), genotypes, cheapest)
+    counts = supernet.costs(supernet.space.canonical(live.astype(np.int32)))["params"]
+    return -counts.astype(np.float64)
 
 
 def proxy_baseline(
@@ -319,7 +306,7 @@ def baselines(
     """
     genotypes = supernet.space.validate(genotypes)
     scores = cost_baselines(supernet, genotypes)
-    scores["live_parameters"] = live_baseline(supernet, genotypes, seed)
+    scores["live_parameters"] = live_baseline(supernet, genotypes)
     for name, proxy in (proxies or {}).items():
         scores[name] = proxy_baseline(supernet, proxy, genotypes, inputs, seed)
     names, counts = option_counts(supernet.space, genotypes, live)

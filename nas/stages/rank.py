@@ -249,10 +249,9 @@ def _baselines(
         weights = dict(zip(names, (none - ones).tolist(), strict=True))
     learned = {}
     if settings.learned is not None and len(table) >= 2 * _SAMPLE:
-        encodings = np.asarray(supernet.space.one_hot(table.genotypes), np.float64)
         name = f"{type(settings.learned).__name__} on {_SAMPLE} true errors"
         learned[name] = learned_baseline(
-            settings.learned, encodings, table.mean("error"), _SAMPLE
+            settings.learned, counts, table.mean("error"), _SAMPLE
         )
     return scores, learned, weights
 

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from predictors.zero_cost.live_parameters import live_parameters
 from predictors.zero_cost.synflow import SynFlow
 
 
@@ -34,20 +33,3 @@ def test_synflow_sees_no_data_and_no_sign():
     x = jnp.asarray(np.random.default_rng(1).normal(size=(7, 3)), jnp.float32)
     expected = SynFlow().score(linear, params, jnp.zeros((1, 3)))
     assert SynFlow().score(linear, other, x) == expected
-
-
-def test_live_parameters_leave_out_what_reaches_no_output():
-    def apply(params, x):
-        hidden = jnp.tanh(x @ params["first"])
-        dead = jnp.tanh(x @ params["dead"]) * 0
-        after_zeros = (0 * x) @ params["after zeros"]
-        return (hidden + dead + after_zeros) @ params["second"]
-
-    shapes = {"first": (3, 4), "dead": (3, 4), "after zeros": (3, 4), "second": (4, 2)}
-    # Zeros at the start would hide the first layer, were they not moved.
-    params = {name: jnp.zeros(shape) for name, shape in shapes.items()}
-    activity = {name: jnp.ones((1, 1)) for name in shapes}
-    activity["second"] = jnp.asarray([[1.0], [1], [0], [0]])
-    x = jax.random.normal(jax.random.key(0), (6, 3))
-    found = live_parameters(apply, params, activity, x, jax.random.key(1))
-    assert found == 3 * 4 + 2 * 2
