@@ -232,6 +232,7 @@ class Run:
         self.dataset.kind.refuse_augmentation(augment.augments)
         check_steps(self.experiment.partition, self.experiment.training.steps)
         self.experiment.optimizer.rate(self.experiment.training.steps)
+        self.experiment.strategy.check(self.train_step.context, self.mesh)
         for watcher in self.experiment.watch:
             watcher.check(self)
         _ = make_loop(self, None)

@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.cli.arguments import Arguments, Option, unknown_option
-from nas.cli.experiments import is_path, known_experiments, load_experiment
+from nas.cli.experiments import (
+    is_path,
+    known_experiments,
+    load_experiment,
+    load_variants,
+)
 from nas.errors import UserError, nearest
 
 if TYPE_CHECKING:
@@ -102,6 +107,8 @@ def load_session(
     if workdir is None:
         workdir = Path("runs") / name
         before = _command(workdir)
+    if before is not None and before["variant"] is not None:
+        experiment = _variant(reference, before["variant"], experiment)
     given = new
     if before is not None:
         _check_same(before, reference, name, workdir)
@@ -224,6 +231,7 @@ def _command(workdir: Path) -> dict[str, Any] | None:
         return {
             "experiment": command.get("experiment"),
             "name": config.get("name"),
+            "variant": command.get("variant"),
             "given": tuple((str(n), str(t)) for n, t in command.get("settings", ())),
         }
     except (TypeError, ValueError, AttributeError):
@@ -247,6 +255,19 @@ def _remembered(before: dict[str, Any], workdir: Path) -> str:
             f"{os.path.relpath(reference)} --workdir {workdir}."
         )
     return reference
+
+
+def _variant(reference: str, name: str, experiment: "Experiment") -> "Experiment":
+    """Give the variant that a sweep made a folder of; without any, the experiment."""
+    variants = load_variants(reference)
+    if not variants:
+        return experiment
+    if name not in variants:
+        raise UserError(
+            f"The folder is of the variant {name!r}, which {reference} does not define "
+            f"any more. {nearest(name, variants)}"
+        )
+    return variants[name]
 
 
 def _check_same(

@@ -153,6 +153,12 @@ def is_done(where: Path, experiment: Experiment, stages: Sequence[str]) -> bool:
     return done >= set(stages) and digest == _digest(experiment, mark["stages"])
 
 
+def _seeded(command: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """Say the seed too, so that later stages of the one run take it over."""
+    settings = [*command.get("settings", ()), ["seed", str(seed)]]
+    return {**command, "settings": settings}
+
+
 def _carry_out(
     plan: Sweep,
     where: Path,
@@ -160,7 +166,7 @@ def _carry_out(
     command: Mapping[str, Any],
     notify: Callable[[str], None],
 ) -> None:
-    extra = {"command": dict(command)} if command else None
+    extra = {"command": _seeded(command, experiment.seed)} if command else None
     with Run(experiment, where, notify, extra) as run:
         for stage in plan.stages:
             STAGES[stage](run)

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 import numpy as np
+from jax.sharding import Mesh
 
 from nas.training.context import Batch, Context
 from search_spaces import Architecture, SearchSpace
@@ -101,6 +102,19 @@ class Strategy(abc.ABC):
         """
         del state, context, allowed
         return {}
+
+    def check(self, context: Context, mesh: Mesh) -> None:
+        """Refuse, before anything runs, what does not fit the space or the devices.
+
+        Args:
+          context: what the engine will give.
+          mesh: the devices.
+
+        Raises:
+          UserError: something does not.
+        """
+        del mesh
+        jax.eval_shape(lambda key: self.init(key, context.space), jax.random.key(0))
 
     def derive(self, state: State, space: SearchSpace) -> np.ndarray | None:
         """Give the architectures that the strategy itself has come to prefer.

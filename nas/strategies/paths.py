@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 
 from nas.errors import UserError
 from nas.losses import CrossEntropy, Divergence, Divergences, Loss
@@ -100,6 +101,18 @@ class Paths(Strategy):
     def init(self, key: jax.Array, space: SearchSpace) -> State:
         """Make the sampler's state; see `Strategy.init`."""
         return self.sampler.init(key, space)
+
+    def check(self, context: Context, mesh: Mesh) -> None:
+        """Refuse a step that devices cannot share; see `Strategy.check`."""
+
+        def drawn(key: jax.Array) -> jax.Array:
+            state = self.sampler.init(key, context.space)
+            allowed = jnp.asarray(context.space.valid)
+            return self.sampler.sample(state, context, key, allowed).genotypes
+
+        num = jax.eval_shape(drawn, jax.random.key(0)).shape[0]
+        if self.spread:
+            shares(mesh, num - 1 if self.students is not None else num)
 
     def health(
         self, state: State, context: Context, allowed: jax.Array
