@@ -16,7 +16,7 @@ from nas.samplers import Draw, Feedback, Sampler
 from nas.search import RandomSearch, Search
 from nas.strategies import Context, Paths
 from nas.training.optimizer import Optimizer
-from nas.training.step import make_train_step
+from nas.training.step import Arrays, State, make_train_step
 from search_spaces import SearchSpace
 from supernets import Supernet
 
@@ -95,14 +95,7 @@ def train_block(run: Run, steps: int) -> Callable[[int], None]:
     Returns:
       A block for `alternate`; the state goes on from one to the next.
     """
-    everywhere = replicated(run.mesh)
-    state = put(run.train_step.init(run.allowed), everywhere)
-    layout = jax.tree.map(lambda _: everywhere, state)
-    program = make_train_step(run.train_step, layout)
-    weights = run.on_device("weights")
-    data: dict[str, dict[str, Any]] = {
-        "weights": {"inputs": weights.inputs, "labels": weights.labels}
-    }
+    program, state, data = train_program(run)
 
     def block(number: int) -> None:
         nonlocal state
@@ -112,3 +105,20 @@ def train_block(run: Run, steps: int) -> Callable[[int], None]:
         jax.block_until_ready(state["step"])
 
     return block
+
+
+def train_program(run: Run) -> tuple[Any, State, Arrays]:
+    """Bind a run's own train step to the devices.
+
+    Args:
+      run: whose step; nothing of the run is changed.
+
+    Returns:
+      The jitted step, the state to start from, which a call consumes, and its data.
+    """
+    everywhere = replicated(run.mesh)
+    state = put(run.train_step.init(run.allowed), everywhere)
+    layout = jax.tree.map(lambda _: everywhere, state)
+    weights = run.on_device("weights")
+    data = {"weights": {"inputs": weights.inputs, "labels": weights.labels}}
+    return make_train_step(run.train_step, layout), state, data
