@@ -3,11 +3,12 @@
 Question: how well do shared weights rank architectures, beside formulas that train
 nothing?
 
-The cells are those of NAS-Bench-201 (Dong and Yang 2020, arXiv 2001.00326) with two
-edges fixed: a skip from the input to the output, so that no cell is disconnected, and
-none from the first node to the output, so that most of the rest lies in a row: seeds
-then agree on the order about twice as well as where the fixed edges are convolutions.
-Networks have 4 channels and one cell in each of three stages.
+The cells are those of NAS-Bench-201 (Dong and Yang 2020, arXiv 2001.00326) without two
+edges, so that three edges in a row and one past them are left. Networks have 4 channels
+and one cell in each of three stages. The edges were chosen on 36 cells before anything
+else was trained: here two seeds of the truth agree at a tau of about 0.65 to 0.7. With
+a fixed skip past the others they agree at 0.2 to 0.4, and all cells of a supernet lose
+nearly the same: it learns to do without what varies.
 
 Truth: each cell trained alone for 400 steps of 32 images, 3 seeds, error and negative
 log-likelihood on 357 images that nothing else sees. Command: nas truth digits_625
@@ -28,7 +29,7 @@ from predictors.zero_cost.synflow import SynFlow
 from search_spaces.nasbench201 import nasbench201
 from supernets import NASBench201Supernet
 
-FIXED = {"edge_0_3": "skip_connect", "edge_1_3": "none"}
+FIXED = {"edge_0_2": "none", "edge_1_3": "none"}
 
 # Round numbers that fit NAS-Bench-201's own table on CIFAR-10.
 PUBLISHED_FORMULA = (

@@ -61,6 +61,7 @@ SCALARS: dict[str, str] = {
     "watch/interference_negative": "the fraction of them below 0",
     "watch/effect/<decision>": "mean absolute change of NLL by another option, nats",
     "watch/decisions_without_effect": "decisions that changed nothing at all",
+    "watch/own/<quantity>": "what a watcher of one's own measures",
     "strategy/<quantity>": "what the training strategy reports about itself",
     "search/evaluations": "distinct architectures evaluated so far",
     "search/front_size": "architectures on the Pareto front",

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import supernets
-from nas import Run, Training
+from nas import Run
 from nas.cli.experiments import load_experiment
 from nas.evaluation import Evaluation
 from nas.partition import assign
@@ -44,12 +44,20 @@ def quick(experiment):
             changes["partition"] = dataclasses.replace(
                 experiment.partition, decision="width", options=(8, 32)
             )
+        case "watcher":
+            changes["watch"] = (dataclasses.replace(experiment.watch[0], every=4),)
         case "space" | "data" as own:
             name = {"space": "supernet"}.get(own, own)
             del changes[name]
     return dataclasses.replace(
         experiment,
-        training=Training(steps=12, batch_size=16, log_every=4, checkpoint_every=5),
+        training=dataclasses.replace(
+            experiment.training,
+            steps=12,
+            batch_size=16,
+            log_every=4,
+            checkpoint_every=5,
+        ),
         search=dataclasses.replace(search, controller=controller, evaluations=6),
         evaluation=Evaluation(
             batch_size=32, calibration_batches=2, calibration_batch_size=16
