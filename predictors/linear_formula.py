@@ -6,7 +6,7 @@ little about the estimate.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from scipy import stats
@@ -100,18 +100,3 @@ class FitFormula(Predictor):
         solution = np.linalg.lstsq(centred, errors - errors.mean(), rcond=None)[0]
         weights = dict(zip(options, (-solution).tolist(), strict=True))
         return LinearFormula(weights, options, self.provenance)
-
-
-def convolutions_and_pools(options: Sequence[str]) -> LinearFormula:
-    """Give the formula `1.5 conv3x3 + conv1x1 - 0.5 pool` of NAS-Bench-201-like cells.
-
-    Args:
-      options: names of the features, NAS-Bench-201's among them.
-
-    Returns:
-      The formula. Its weights are round numbers that were chosen by looking at
-      NAS-Bench-201's table of CIFAR-10, so there it is in-sample.
-    """
-    weights = {"nor_conv_3x3": 1.5, "nor_conv_1x1": 1.0, "avg_pool_3x3": -0.5}
-    provenance = "fixed; round weights chosen on NAS-Bench-201's CIFAR-10 table"
-    return LinearFormula(weights, tuple(options), provenance)

@@ -21,7 +21,7 @@ from scipy import stats
 
 from nas.errors import UserError
 from nas.ranking.correlation import checked, tau_b
-from predictors.base import Fitted, Predictor
+from predictors.base import Predictor
 from predictors.zero_cost import Proxy
 from search_spaces import Architecture, SearchSpace
 from supernets import Supernet
@@ -283,8 +283,6 @@ def baselines(
     genotypes: np.ndarray,
     *,
     proxies: Mapping[str, Proxy] | None = None,
-    rules: Mapping[str, Callable[[tuple[str, ...]], Fitted]] | None = None,
-    live: np.ndarray | None = None,
     inputs: jax.Array | None = None,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
@@ -294,24 +292,18 @@ def baselines(
       supernet: whose architectures.
       genotypes: `int32[P, D]`.
       proxies: zero-cost proxies by name.
-      rules: by name, functions from the names of features (`option_counts`) to a rule
-        that was fitted elsewhere or is fixed, never fitted to the truth at hand.
-      live: `bool[P, D]` for the features; see `option_counts`.
       inputs: `[B, *input_shape]` for the proxies, as the network sees them.
       seed: of random weights.
 
     Returns:
       `float64[P]` by name, smaller is better: `macs`, `params`, `live_parameters`, and
-      each proxy and rule under its name.
+      each proxy under its name.
     """
     genotypes = supernet.space.validate(genotypes)
     scores = cost_baselines(supernet, genotypes)
     scores["live_parameters"] = live_baseline(supernet, genotypes)
     for name, proxy in (proxies or {}).items():
         scores[name] = proxy_baseline(supernet, proxy, genotypes, inputs, seed)
-    names, counts = option_counts(supernet.space, genotypes, live)
-    for name, rule in (rules or {}).items():
-        scores[name] = rule(names).predict(counts).mean
     return scores
 
 

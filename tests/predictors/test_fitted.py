@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from predictors.linear_formula import FitFormula, LinearFormula, convolutions_and_pools
+from predictors.linear_formula import FitFormula, LinearFormula
 from predictors.ridge_regression import Ridge
 
 
@@ -83,13 +83,6 @@ def test_a_formula_of_ranks_heeds_no_single_failure():
     order = np.corrcoef(by_ranks.fit(x, failed).predict(x).mean, errors)[0, 1]
     assert order > 0.98
     assert np.corrcoef(by_values.fit(x, failed).predict(x).mean, errors)[0, 1] < order
-
-
-def test_the_fixed_formula_needs_only_the_options_it_weighs():
-    options = ("nor_conv_1x1", "avg_pool_3x3", "none", "nor_conv_3x3")
-    counts = np.array([[1, 2, 0, 3.0]])
-    found = convolutions_and_pools(options).predict(counts).mean
-    np.testing.assert_allclose(found, [-(1.5 * 3 + 1 - 0.5 * 2)])
 
 
 @pytest.mark.parametrize("predictor", [Ridge(), FitFormula(tuple("abcde"), "here")])

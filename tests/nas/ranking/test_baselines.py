@@ -17,13 +17,13 @@ from nas.ranking.baselines import (
     noise_inputs,
     option_counts,
 )
-from predictors.linear_formula import convolutions_and_pools
+from predictors.linear_formula import LinearFormula
 from predictors.ridge_regression import Ridge
 from predictors.zero_cost.naswot import NASWOT
 from predictors.zero_cost.relu_agreement import relu_agreement
 from predictors.zero_cost.synflow import SynFlow
 from search_spaces import Architecture, Decision, SearchSpace
-from search_spaces.nasbench201 import EDGES, OPERATIONS, live_edges, nasbench201
+from search_spaces.nasbench201 import EDGES, OPERATIONS, nasbench201
 from supernets.discovery import discover_tiny
 from supernets.loading import load_weights
 from supernets.nasbench201 import NASBench201Supernet
@@ -45,9 +45,6 @@ PATHS = np.array(
 )
 GENOTYPES = np.zeros((len(PATHS), len(EDGES)), np.int32)
 GENOTYPES[:, [FIRST, LAST]] = PATHS
-CELLS = np.array(
-    [OPERATIONS.index(FIXED.get(f"edge_{s}_{t}", "none")) for s, t in EDGES]
-) + np.where(GENOTYPES, GENOTYPES, 0)
 WIDTHS = np.array([2, 4, 8])
 
 
@@ -57,8 +54,6 @@ def scores():
         SMALL,
         GENOTYPES,
         proxies={"synflow": SynFlow(), "naswot": NASWOT()},
-        rules={"rule": convolutions_and_pools},
-        live=live_edges(CELLS),
         seed=3,
     )
 
@@ -117,7 +112,7 @@ def test_naswot_of_a_supernet_is_that_of_the_extracted_network(scores):
 
 
 def test_every_baseline_has_a_finite_number_for_every_architecture(scores):
-    names = {"macs", "params", "live_parameters", "synflow", "naswot", "rule"}
+    names = {"macs", "params", "live_parameters", "synflow", "naswot"}
     assert set(scores) == names
     for name, values in scores.items():
         assert values.shape == (5,) and values.dtype == np.float64, name
@@ -125,7 +120,11 @@ def test_every_baseline_has_a_finite_number_for_every_architecture(scores):
         assert values.argmin() == 0 or name == "naswot", name
     costs = cost_baselines(SMALL, GENOTYPES)
     np.testing.assert_array_equal(scores["macs"], costs["macs"])
-    np.testing.assert_allclose(scores["rule"], [-3, 0, -0.5, 0, 0.5])
+    # Of what is on a path: two of 3x3, none, 1x1 and a pool, none, a pool and a skip.
+    names, counts = option_counts(SMALL.space, GENOTYPES, SMALL.effective(GENOTYPES))
+    weights = {"nor_conv_3x3": 1.5, "nor_conv_1x1": 1.0, "avg_pool_3x3": -0.5}
+    formula = LinearFormula(weights, names, "round numbers").predict(counts).mean
+    np.testing.assert_allclose(formula, [-3, 0, -0.5, 0, 0.5])
 
 
 def test_identity_statistics_leave_values_as_they_are():
