@@ -8,10 +8,10 @@ Command: nas sweep experiments/studies/strategies_digits.py --seeds 5
 import dataclasses
 
 from experiments import digits_625
-from experiments.studies.strategies import variants_of, with_steps
+from experiments.studies.strategies import STEPS, variants_of, with_steps
 
 experiment = dataclasses.replace(
-    with_steps(digits_625.experiment, 3000), name="strategies_digits"
+    with_steps(digits_625.experiment, STEPS), name="strategies_digits"
 )
 variants = {
     name: dataclasses.replace(variant, name="strategies_digits")

@@ -8,10 +8,10 @@ Command: nas sweep experiments/studies/strategies_mnist.py --seeds 5
 import dataclasses
 
 from experiments import mnist_625
-from experiments.studies.strategies import variants_of, with_steps
+from experiments.studies.strategies import STEPS, variants_of, with_steps
 
 experiment = dataclasses.replace(
-    with_steps(mnist_625.experiment, 3000), name="strategies_mnist"
+    with_steps(mnist_625.experiment, STEPS), name="strategies_mnist"
 )
 variants = {
     name: dataclasses.replace(variant, name="strategies_mnist")
