@@ -30,7 +30,7 @@ from nas.watch import Extremes, RankingDuringTraining
 from supernets import Supernet
 from supernets.weights import Mixture, WeightedSupernet
 
-STEPS = 4000
+STEPS = 3000
 BATCH = 32
 REPEATS = 12
 SHARED = r"stage_\d/edges/\d/operations/\d/convolution"

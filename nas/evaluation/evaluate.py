@@ -44,6 +44,10 @@ class Evaluation:
     calibration_batch_size: int = 128
     """Examples in each of them."""
 
+    at_once: int = 1
+    """Architectures that one call of the program calibrates and measures, one after
+    another; 8 or more keep an accelerator from waiting for the next call."""
+
     def __post_init__(self) -> None:
         """Check the ranges."""
         if self.statistics not in STATISTICS:
@@ -51,7 +55,8 @@ class Evaluation:
                 f"evaluation: statistics is {self.statistics!r}; allowed: "
                 f"{', '.join(STATISTICS)}."
             )
-        for name in ("batch_size", "calibration_batches", "calibration_batch_size"):
+        counts = ("batch_size", "calibration_batches", "calibration_batch_size")
+        for name in (*counts, "at_once"):
             if getattr(self, name) < 1:
                 raise UserError(
                     f"evaluation: {name} is {getattr(self, name)}, it must be at least "
@@ -114,20 +119,22 @@ class Evaluator:
         size = -(-self.settings.batch_size // devices) * devices
         indices, weights = evaluation_batches(len(split), size)
         calibration = self.calibration_inputs
+        groups = _groups(np.asarray(genotypes, np.int32), self.settings.at_once)
         sums = [
             self._one(
                 params,
                 allowed,
-                genotype,
+                group,
                 split.inputs,
                 split.labels,
                 indices,
                 weights,
                 calibration,
             )
-            for genotype in np.asarray(genotypes, np.int32)
+            for group in groups
         ]
-        values = np.asarray(host(sums), np.float64).reshape(-1, 3) / len(split)
+        values = np.asarray(host(sums), np.float64).reshape(-1, 3)
+        values = values[: len(genotypes)] / len(split)
         nll, error, square = values.T
         costs = self.supernet.costs(genotypes)
         measured = {"nll": nll, "error": error}
@@ -164,16 +171,23 @@ class Evaluator:
         return jax.tree.map(lambda leaf: leaf[s], params), arch
 
 
+def _groups(genotypes: np.ndarray, size: int) -> list[np.ndarray]:
+    """Cut a population into groups of one size; the last repeats its first row."""
+    missing = -len(genotypes) % size
+    filled = np.concatenate([genotypes, np.repeat(genotypes[:1], missing, axis=0)])
+    return list(filled.reshape(-1, size, genotypes.shape[1]))
+
+
 def make_evaluate(evaluator: Evaluator) -> Callable[..., jax.Array]:
-    """Compile the evaluation of one architecture.
+    """Compile the evaluation of a few architectures, one after another.
 
     Args:
       evaluator: the settings.
 
     Returns:
-      `(params, allowed, genotype, inputs, labels, indices, weights, calibration) ->
-      float32[3]`: the sums over a split of the negative log-likelihood of an example,
-      of its error, and of its error's square.
+      `(params, allowed, genotypes int32[C, D], inputs, labels, indices, weights,
+      calibration) -> float32[C, 3]`: the sums over a split of the negative
+      log-likelihood of an example, of its error, and of its error's square.
     """
     supernet, preprocessing = evaluator.supernet, evaluator.preprocessing
     sharding = batch_sharding(evaluator.mesh, over=(SUPERNETS, "data"))
@@ -207,4 +221,11 @@ def make_evaluate(evaluator: Evaluator) -> Callable[..., jax.Array]:
         zero = jnp.zeros(3, jnp.float32)
         return jax.lax.scan(add, zero, (indices, weights))[0]
 
-    return jax.jit(evaluate)
+    def each(
+        params: Any, allowed: jax.Array, genotypes: jax.Array, *data: jax.Array
+    ) -> jax.Array:
+        if genotypes.shape[0] == 1:
+            return evaluate(params, allowed, genotypes[0], *data)[None]
+        return jax.lax.map(lambda g: evaluate(params, allowed, g, *data), genotypes)
+
+    return jax.jit(each)

@@ -153,6 +153,13 @@ def test_each_architecture_is_measured_by_its_own_weights():
         assert values["nll"][i] == pytest.approx(nll, rel=1e-4)
         assert values["error"][i] == pytest.approx(error, abs=1e-7)
     assert run.evaluator._one._cache_size() == 1
+    # 9 architectures in calls of 4, of which the last is filled up.
+    settings = dataclasses.replace(run.evaluator.settings, at_once=4)
+    grouped = dataclasses.replace(run.evaluator, settings=settings)
+    again = grouped.evaluate(stacked, jnp.asarray(tables), genotypes[:9], split)
+    assert grouped._one._cache_size() == 1
+    np.testing.assert_allclose(again["nll"], values["nll"][:9], rtol=1e-5)
+    np.testing.assert_array_equal(again["error"], values["error"][:9])
 
 
 def test_calibration_takes_what_the_weights_split_has():
