@@ -137,7 +137,9 @@ class _Cell(nnx.Module):
         self.entry_norm = ElasticBatchNorm(self.channels, affine=False)
         self.edges = nnx.List(
             [
-                MixedOperation([self._operation(o, rngs) for o in decision.options])
+                MixedOperation(
+                    [self._operation(str(o), rngs) for o in decision.options]
+                )
                 for decision in supernet.space.decisions
             ]
         )

@@ -16,6 +16,10 @@ from experiments import digits_625
 from experiments.studies.strategies import STEPS, with_steps
 from nas.evaluation import Evaluation
 from nas.experiment import Experiment
+from search_spaces.nasbench201 import nasbench201
+from supernets import NASBench201Supernet
+
+SPACE = nasbench201(digits_625.FIXED)
 
 experiment = dataclasses.replace(
     with_steps(digits_625.experiment, STEPS), name="heuristics_625"
@@ -33,7 +37,7 @@ variants = {
         experiment, evaluation=Evaluation(statistics="batch")
     ),
     "no_affine": dataclasses.replace(
-        experiment, supernet=dataclasses.replace(experiment.supernet, affine=False)
+        experiment, supernet=NASBench201Supernet(SPACE, 4, 1, affine=False)
     ),
     "rate_third": _optimizer(learning_rate=0.033),
     "rate_triple": _optimizer(learning_rate=0.3),

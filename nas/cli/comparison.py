@@ -55,7 +55,7 @@ def lines(found: Comparison) -> list[list[str]]:
       The cells of each line, headings first; a cell without a value is empty. Budgets
       come last, as quantities called `budget/..`.
     """
-    made = [list(HEADS)]
+    made: list[list[str]] = [list(HEADS)]
     for name, rows in found.tables.items():
         for row in rows:
             cells = [name, row.variant, str(row.mean.n), *_numbers(row.mean)]

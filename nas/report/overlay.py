@@ -111,7 +111,8 @@ def paired_figure(
     shades = colours([row.variant for row in rows], baseline)
     compared = any(row.difference is not None for row in rows)
     figure = new_figure(8.6 if compared else 5.6, 1.1 + 0.34 * len(rows))
-    figure.get_layout_engine().set(rect=(0, 0, 1, 1 - 0.16 / figure.get_figheight()))
+    top = 1 - 0.16 / figure.get_figheight()
+    figure.set_layout_engine("constrained", rect=(0, 0, 1, top))
     panels = figure.subplots(1, 1 + compared, squeeze=False, sharey=True)[0]
     for place, row in enumerate(rows):
         colour = shades[row.variant]

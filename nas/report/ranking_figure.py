@@ -93,7 +93,7 @@ def scatter_figure(rank: Mapping[str, Any], table: Table) -> Figure | None:
         bar.set_label(label)
         if isinstance(shown.norm, BoundaryNorm):
             edges = shown.norm.boundaries
-            bar.set_ticks((edges[:-1] + edges[1:]) / 2, minor=False)
+            bar.set_ticks(((edges[:-1] + edges[1:]) / 2).tolist(), minor=False)
             bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0f}")
             bar.ax.tick_params(length=0)
         else:

@@ -39,12 +39,16 @@ def read_tau(value: Any) -> Tau | None:
     """Read a number, or `{"tau", "low", "high"}`, as `rank.json` has them."""
     if _is_number(value):
         return Tau(float(value))
-    if not isinstance(value, Mapping) or not _is_number(value.get("tau")):
+    if not isinstance(value, Mapping):
         return None
-    low, high = value.get("low"), value.get("high")
+    tau: Any = value.get("tau")
+    if not _is_number(tau):
+        return None
+    low: Any = value.get("low")
+    high: Any = value.get("high")
     if not (_is_number(low) and _is_number(high)):
-        return Tau(float(value["tau"]))
-    return Tau(float(value["tau"]), float(low), float(high))
+        return Tau(float(tau))
+    return Tau(float(tau), float(low), float(high))
 
 
 def baselines_of(rank: Mapping[str, Any]) -> dict[str, Tau]:

@@ -8,7 +8,7 @@ import functools
 import io
 import re
 from collections.abc import Callable
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -17,6 +17,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from matplotlib.typing import RcKeyType
 
 P = ParamSpec("P")
+F = TypeVar("F", bound=Figure | None)
 
 INK = "#1b1f24"
 MUTED = "#6b7480"
@@ -76,11 +77,11 @@ RULES: dict[RcKeyType, Any] = {
 STEPS = (1, 2, 2.5, 5, 10)
 
 
-def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+def styled(draw: Callable[P, F]) -> Callable[P, F]:
     """Draw under these rules, and leave matplotlib's as they were."""
 
     @functools.wraps(draw)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> Figure:
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> F:
         with matplotlib.rc_context(RULES):
             return draw(*args, **kwargs)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from nas.data import BatchOrder
@@ -43,8 +44,8 @@ def truth(run: "Run") -> TruthTable:
     training = alone_training(run)
     evaluator = _evaluator(run)
     data = run.on_device("weights")
-    operands = {"inputs": data.inputs, "labels": data.labels}
-    allowed = np.asarray(run.supernet.space.valid)[None]
+    operands: Any = {"inputs": data.inputs, "labels": data.labels}
+    allowed = jnp.asarray(run.supernet.space.valid)[None]
     report = run.on_device("report")
     total = table.error.size
     saved = time.monotonic()

@@ -35,7 +35,9 @@ STREAMS = ("init", "order", "augment", "forward")
 _AGREE_EVERY = 10
 
 
-def standalone_key(seed: int, stream: str, step: int | jax.Array = 0) -> jax.Array:
+def standalone_key(
+    seed: int | jax.Array, stream: str, step: int | jax.Array = 0
+) -> jax.Array:
     """Give the key of one stream at a step, a function of nothing else."""
     key = role_key(seed, "standalone", STREAMS.index(stream))
     return jax.random.fold_in(key, step)

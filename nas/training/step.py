@@ -62,7 +62,7 @@ ROLES = (
 )
 
 
-def role_key(seed: int, role: str, step: int | jax.Array = 0) -> jax.Array:
+def role_key(seed: int | jax.Array, role: str, step: int | jax.Array = 0) -> jax.Array:
     """Give the key of a role at a step, a function of nothing else."""
     key = jax.random.fold_in(jax.random.key(seed), ROLES.index(role))
     return jax.random.fold_in(key, step)
