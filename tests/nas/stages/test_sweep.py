@@ -67,7 +67,8 @@ def test_a_seed_of_all_variants_comes_before_the_next(fake, tmp_path):
             assert (workdir / "rank.json").exists()
             assert not (workdir / "checkpoints").exists()
     config = json.loads((tmp_path / "plain/seed_1/config.json").read_text())
-    assert config == {"seed": 1, "command": {"experiment": "tiny"}}
+    command = {"experiment": "tiny", "settings": [["seed", "1"]]}
+    assert config == {"seed": 1, "command": command}
 
 
 def test_what_is_done_is_not_done_again(fake, tmp_path):
