@@ -18,6 +18,7 @@ import dataclasses
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from nas.errors import UserError
 from nas.samplers.base import Draw, Feedback, Sampler, State
@@ -106,13 +107,20 @@ class ImportancePaths(Sampler):
         Returns:
           `float32[D, O]` each: `running` and `held`, importances, below 0 where
           unknown, of which the second is drawn by; `count`, the options' weights,
-          below 0 where unknown. And `steps`, `int32[]`, and `weight`, `float32[]`, the
+          below 0 where unknown. And `varying`, `bool[D]`, decisions that have a
+          choice; `steps`, `int32[]`, and `weight`, `float32[]`, the
           mean of all weights so far, beside a first 1.
 
         Raises:
-          UserError: the scope is global, and decisions have different options.
+          UserError: the scope is global, and decisions have different options; one
+            that has no choice may have another.
         """
-        options = {decision.options for decision in space.decisions}
+        varying = np.asarray(space.num_options) > 1
+        options = {
+            decision.options
+            for decision, varies in zip(space.decisions, varying, strict=True)
+            if varies
+        }
         if self.scope == "global" and len(options) > 1:
             raise UserError(
                 f"sampler: scope is global, but decisions of {space.name} have "
@@ -128,6 +136,7 @@ class ImportancePaths(Sampler):
             "running": unknown,
             "held": jnp.copy(held),
             "count": jnp.copy(unknown),
+            "varying": jnp.asarray(varying),
             "steps": jnp.int32(0),
             "weight": jnp.float32(1),
         }
@@ -174,6 +183,8 @@ class ImportancePaths(Sampler):
         sqnorm = sqnorm / jnp.square(weight)[:, None, None]
         if self.normalise == "rms":
             sqnorm = sqnorm / jnp.maximum(new["count"], 1)[None]
+        if self.scope == "global":
+            sqnorm = jnp.where(state["varying"][None, :, None], sqnorm, 0)
         running = self._follow(state["running"], sqnorm)
         held = running
         if self.steps_per_epoch:

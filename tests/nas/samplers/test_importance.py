@@ -220,6 +220,22 @@ def test_scope_and_normalisation():
         )
 
 
+def test_a_global_scope_leaves_out_decisions_without_a_choice():
+    options = ("none", "conv")
+    space = SearchSpace(
+        "fixed",
+        (Decision("a", options), Decision("b", ("conv",)), Decision("c", options)),
+    )
+    sampler = ImportancePaths(scope="global", most=1.0, floor=0.0)
+    state = sampler.init(jax.random.key(0), space)
+    # The fixed convolution's gradient is none of the first option's.
+    squares = jnp.asarray([[[0, 4], [100, 0], [0, 4]]], jnp.float32)
+    genotypes, one = jnp.asarray([[1, 0, 1]], jnp.int32), jnp.ones(1, jnp.float32)
+    state = sampler.update(state, Feedback(genotypes, one, None, squares, None, one))
+    np.testing.assert_allclose(state["held"][:, 1], [2, 2, 2])
+    assert (np.asarray(state["held"][:, 0]) < 0).all()
+
+
 def test_controls():
     prior = ImportancePaths(importance="none", floor=0.0)
     p = probabilities(prior, told(prior), 0.6)
