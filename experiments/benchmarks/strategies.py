@@ -100,7 +100,7 @@ def main() -> None:
     result: dict[str, Any] = {}
     for name in arguments.only:
         result |= PARTS[name](arguments)
-    save(arguments, result)
+        save(arguments, result)
 
 
 def bind(

@@ -143,7 +143,7 @@ def instance(
 def record(run: Run, children: np.ndarray, last: int) -> dict[str, np.ndarray]:
     """Train to the end, and measure after each of the last mini-batches."""
     program, state, data = train_program(run)
-    split, allowed = run.on_device("search"), state["allowed"]
+    split = run.on_device("search")
     steps = run.experiment.training.steps
     rows: dict[str, list[Any]] = {"trained": []}
     with Progress(f"seed {run.experiment.seed}", steps) as bar:
@@ -157,7 +157,7 @@ def record(run: Run, children: np.ndarray, last: int) -> dict[str, np.ndarray]:
             rows["trained"].append(_row(children, drawn))
             for prefix, weights in (("", "params"), ("average_", "average")):
                 values = run.evaluator.evaluate(
-                    state[weights], allowed, children, split
+                    state[weights], state["allowed"], children, split
                 )
                 for name in ("nll", "error"):
                     rows.setdefault(prefix + name, []).append(values[name])
