@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from nas.ranking.correlation import tau_b
 from nas.report.curves import Curve
@@ -45,6 +46,8 @@ _COLOURED = (
     ("live_parameters", "live parameters"),
 )
 _MOST_STEPS = 10
+# From this ratio of the largest to the smallest on, an axis is logarithmic.
+_WIDE = 8
 
 
 @styled
@@ -76,9 +79,16 @@ def scatter_figure(rank: Mapping[str, Any], table: Table) -> Figure | None:
         axes.set_title(f"{title}{known}")
         axes.set_xlabel("error when trained alone (%)")
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=STEPS))
+        if _wide(table["truth_error"]):
+            axes.set_xscale("log")
+            _sparse(axes.xaxis)
         axes.xaxis.set_major_formatter(
             FuncFormatter(lambda value, _: f"{round(100 * value, 6):g}")
         )
+        if name == estimate and _wide(table[name]):
+            axes.set_yscale("log")
+            _sparse(axes.yaxis)
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.set_ylabel(
             {
                 "nll": "NLL with shared weights (nats)",
@@ -101,6 +111,17 @@ def scatter_figure(rank: Mapping[str, Any], table: Table) -> Figure | None:
                 FuncFormatter(lambda value, _: short(value))
             )
     return figure
+
+
+def _wide(values: np.ndarray) -> bool:
+    """Ask whether few large values would squeeze all others into a corner."""
+    return bool(values.min() > 0 and values.max() > _WIDE * values.min())
+
+
+def _sparse(axis: Axis) -> None:
+    """Put few marks on a logarithmic axis."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_minor_locator(NullLocator())
 
 
 def _beside(rank: Mapping[str, Any], table: Table) -> str | None:

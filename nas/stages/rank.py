@@ -39,8 +39,8 @@ from nas.training.averaging import evaluated
 if TYPE_CHECKING:
     from nas.run import Run
 
-FITTED = "formula, fitted on other data"
-FIXED = "formula, fixed"
+FITTED = "fitted formula"
+FIXED = "fixed formula"
 _SAVE_EVERY = 20.0
 _SAMPLE = 50
 _EXAMPLES = 32

@@ -144,8 +144,8 @@ def test_ranking_reads_writes_and_repeats(experiment, made, tmp_path):
     np.testing.assert_allclose(
         [float(row["truth_error"]) for row in rows], source.load().mean(), rtol=1e-6
     )
-    wanted = {"macs", "live_parameters", "SynFlow", "formula, fixed"}
-    assert wanted | {"formula, fitted on other data"} <= set(found["baselines"])
+    wanted = {"macs", "live_parameters", "SynFlow", "fixed formula"}
+    assert wanted | {"fitted formula"} <= set(found["baselines"])
     said = []
     with Run(ranked, tmp_path, notify=said.append) as run:
         assert run.rank() == found
