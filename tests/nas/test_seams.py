@@ -29,6 +29,8 @@ from tests.nas.training.parts import (
 )
 
 SEAMS = sorted(path.stem for path in EXTEND.glob("[!_]*.py"))
+# What these add is without a state; their kinds are tested where they live.
+STATELESS = ("data", "loss")
 
 
 def quick(experiment):
@@ -81,7 +83,13 @@ class Finished:
     traces: int
 
 
-@pytest.fixture(scope="module", params=SEAMS)
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(name, marks=[pytest.mark.slow] if name in STATELESS else [])
+        for name in SEAMS
+    ],
+)
 def finished(request, tmp_path_factory):
     """An uninterrupted run of a copy of the example, outside of the repository."""
     folder = tmp_path_factory.mktemp(request.param)

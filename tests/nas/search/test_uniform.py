@@ -61,6 +61,7 @@ def test_a_cost_of_nothing_is_refused(supernet):
         closest_uniform(supernet, 0.0)
 
 
+@pytest.mark.slow
 def test_family_is_the_same_again(supernet):
     again = dataclasses.replace(supernet)
     np.testing.assert_array_equal(uniform_family(supernet), uniform_family(again))
