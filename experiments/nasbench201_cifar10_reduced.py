@@ -1,6 +1,9 @@
 """NAS-Bench-201 on CIFAR-10 at half resolution: the reduced protocol, for two cores.
 
-It is `nasbench201_cifar10` with images of 16x16 pixels, each the mean of 2x2, 8
+Question: does a supernet that two cores can train rank cells as their published
+accuracies do?
+
+Source: `nasbench201_cifar10`, with images of 16x16 pixels, each the mean of 2x2, 8
 channels in place of 16, one cell a stage in place of five, and 4,000 batches of 64 in
 place of 49,000 of 256. What it ranks is held against the published accuracies of other
 networks: the same cells at full size. A ranking of it is no replication, and is to be
