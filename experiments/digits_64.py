@@ -17,15 +17,14 @@ children were left with errors of 11 to 31 % by so few steps from 0.025, and of 
 12 % from 0.1. Command: nas truth digits_64. What the paper measures is in
 `experiments.studies.deeper_insights`.
 
-Command: nas run digits_64; against the truth: nas train digits_64 && nas rank digits_64
+Command: nas run digits_64
 
 Expected time: some minutes on 2 CPU cores; `nas profile digits_64` measures a step.
 """
 
 from nas import Experiment, Export, Training
 from nas.data import Augment, Digits
-from nas.experiment import Ranking, Truth
-from nas.ranking import PackagedTruth
+from nas.experiment import Truth
 from nas.search import NSGA2, Search
 from nas.training.optimizer import SGD
 from supernets import TwoNodeCellSupernet
@@ -47,5 +46,4 @@ experiment = Experiment(
     search=Search(NSGA2(population=16), objectives=("nll", "macs"), evaluations=64),
     export=Export(most=5),
     truth=Truth(steps=300, batch_size=32, seeds=10, learning_rate=0.1),
-    ranking=Ranking(truth=PackagedTruth("experiments", "digits_64")),
 )

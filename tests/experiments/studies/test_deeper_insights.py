@@ -1,14 +1,18 @@
 """The study on made-up measurements: aligned with the truth, and resumed from files."""
 
 import argparse
+import dataclasses
 
 import numpy as np
 import pytest
 
 from experiments.digits_64 import experiment
+from experiments.studies import deeper_insights
 from experiments.studies.deeper_insights import aligned, instance, summary
 from nas.errors import UserError
 from nas.ranking import TruthTable
+from nas.runtime.mesh import MeshConfig
+from supernets import TwoNodeCellSupernet
 
 CHILDREN = np.asarray(experiment.supernet.space.enumerate())
 NUM = len(CHILDREN)
@@ -74,3 +78,22 @@ def test_a_seed_that_was_measured_is_read_and_other_settings_are_refused(tmp_pat
     arguments.steps = 51
     with pytest.raises(UserError, match="other --steps"):
         instance(1, CHILDREN, arguments)
+
+
+@pytest.mark.slow
+def test_children_are_measured_after_each_of_the_last_batches(tmp_path, monkeypatch):
+    # One device: eight that wait for one another on a busy machine give up.
+    small = dataclasses.replace(
+        experiment,
+        supernet=TwoNodeCellSupernet(channels=1, cells=1),
+        mesh=MeshConfig(data=1),
+    )
+    monkeypatch.setattr(deeper_insights, "experiment", small)
+    arguments = argparse.Namespace(steps=5, batches=2, average=0.5, workdir=tmp_path)
+    found = instance(0, CHILDREN, arguments)
+    assert found["nll"].shape == found["average_error"].shape == (2, NUM)
+    assert found["trained"].shape == (2,)
+    assert (found["nll"][0] != found["nll"][1]).any()
+    assert (found["nll"] != found["average_nll"]).any()
+    again = instance(0, CHILDREN, arguments)
+    np.testing.assert_array_equal(again["nll"], found["nll"])
