@@ -111,7 +111,9 @@ def paired_figure(
     shades = colours([row.variant for row in rows], baseline)
     compared = any(row.difference is not None for row in rows)
     figure = new_figure(8.6 if compared else 5.6, 1.1 + 0.34 * len(rows))
-    top = 1 - 0.16 / figure.get_figheight()
+    # A line of text for each reference, so that their names do not overlap.
+    lines = max(len(references or {}), 1)
+    top = 1 - (0.02 + 0.14 * lines) / figure.get_figheight()
     figure.set_layout_engine("constrained", rect=(0, 0, 1, top))
     panels = figure.subplots(1, 1 + compared, squeeze=False, sharey=True)[0]
     for place, row in enumerate(rows):
@@ -193,13 +195,13 @@ def _uprights(axes: Axes, references: Mapping[str, float]) -> None:
     for value in references.values():
         axes.axvline(value, color=MUTED, linewidth=0.9, linestyle=":")
     left, right = axes.get_xlim()
-    for name, value in references.items():
+    for line, (name, value) in enumerate(references.items()):
         side = (value - left) / (right - left)
         said = axes.annotate(
             name,
             (value, 1),
             xycoords=("data", "axes fraction"),
-            xytext=(0, 2),
+            xytext=(0, 2 + 10 * line),
             textcoords="offset points",
             ha="left" if side < 0.25 else "right" if side > 0.75 else "center",
             va="bottom",
