@@ -44,8 +44,7 @@ from nas.stages.truth import alone_training
 from nas.strategies import Context, Paths, Strategy
 from nas.training.standalone import StandaloneTraining, train_standalone
 from search_spaces import SearchSpace
-from search_spaces.nasbench201 import nasbench201
-from supernets import Supernet
+from supernets import NASBench201Supernet, Supernet
 
 ORDER = 16
 RANDOM = 2
@@ -126,7 +125,7 @@ def _silent(line: str) -> None:
 # ---------------------------------------------------------------------------- PA&DA
 def measure_panda(arguments: argparse.Namespace) -> dict[str, Any]:
     """Hold PA&DA's steps against uniform's, in time and in operations."""
-    supernet = dataclasses.replace(experiment.supernet, space=nasbench201())
+    supernet = NASBench201Supernet(channels=4, cells=1)
     drawn = np.asarray(supernet.space.sample(jax.random.key(0), ORDER))
     epoch = len(bind(Paths(), Uniform()).splits.weights)
     ways = {
@@ -295,7 +294,7 @@ def forward_pass(run: Run, params: Any, genotype: np.ndarray) -> Callable[[], An
     network, split = subnet_of(run, genotype), run.on_device("search")
     own = jax.tree.map(lambda leaf: leaf[0], params)
     weights = run.supernet.plain.extract(own, None, genotype)["params"]
-    inputs = run.preprocessing(run.evaluator.calibration_inputs)
+    inputs = run.preprocessing(jnp.asarray(run.evaluator.calibration_inputs))
     stats = jax.jit(network.calibrate)(weights, inputs)
     forward = jax.jit(lambda w, s, x: network.infer(w, s, run.preprocessing(x)))
     return lambda: forward(weights, stats, split.inputs)
@@ -306,7 +305,7 @@ def measure_alone(arguments: argparse.Namespace) -> dict[str, Any]:
     """Hold one program for every training against a program for each."""
     run = bind(Paths(), Uniform())
     weights = run.on_device("weights")
-    data = {"inputs": weights.inputs, "labels": weights.labels}
+    data: Any = {"inputs": weights.inputs, "labels": weights.labels}
     every = np.asarray(run.supernet.space.enumerate())
     rng = np.random.default_rng(1)
     drawn = every[rng.choice(len(every), arguments.alone, replace=False)]

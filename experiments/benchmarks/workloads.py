@@ -120,5 +120,5 @@ def train_program(run: Run) -> tuple[Any, State, Arrays]:
     state = put(run.train_step.init(run.allowed), everywhere)
     layout = jax.tree.map(lambda _: everywhere, state)
     weights = run.on_device("weights")
-    data = {"weights": {"inputs": weights.inputs, "labels": weights.labels}}
+    data: Any = {"weights": {"inputs": weights.inputs, "labels": weights.labels}}
     return make_train_step(run.train_step, layout), state, data

@@ -137,7 +137,7 @@ def instance(
             )
         return found
     run = Run(training(seed, steps, arguments.average), notify=_silent)
-    found = record(run, children, last)
+    found: Any = record(run, children, last)
     arguments.workdir.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".unfinished.npz")
     np.savez_compressed(unfinished, settings=settings, **found)
