@@ -7,13 +7,13 @@ or little.
 
 import csv
 import dataclasses
+import functools
 import io
 import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -35,6 +35,8 @@ from nas.runtime.workdir import (
 )
 from nas.stages.train import load_trained
 from nas.training.averaging import evaluated
+from predictors.zero_cost import Proxy
+from supernets import Supernet
 
 if TYPE_CHECKING:
     from nas.run import Run
@@ -223,11 +225,16 @@ def _baselines(
     """Score the architectures by what trains nothing, and by few true values."""
     settings, supernet = run.experiment.ranking, run.supernet.plain
     names, counts = _counts(run, table)
-    scores = baselines(
-        supernet.with_precision("float32"),
-        table.genotypes,
-        proxies={type(proxy).__name__: proxy for proxy in settings.proxies},
-        inputs=_inputs(run) if settings.proxies else None,
+    inputs = run.splits.weights.inputs[:_EXAMPLES]
+    if settings.proxies:
+        inputs = np.asarray(run.preprocessing(jnp.asarray(inputs)))
+    scores = dict(
+        _untrained(
+            supernet.with_precision("float32"),
+            settings.proxies,
+            _Array(table.genotypes),
+            _Array(inputs),
+        )
     )
     if settings.formula:
         fixed = dict(settings.formula)
@@ -256,9 +263,31 @@ def _baselines(
     return scores, learned, weights
 
 
-def _inputs(run: "Run") -> jax.Array:
-    """Give a few examples of the weights split, as networks see them."""
-    return run.preprocessing(jnp.asarray(run.splits.weights.inputs[:_EXAMPLES]))
+class _Array:
+    """An array that is equal to another of the same values, for a cache."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = values
+        self._mark = (values.dtype.str, values.shape, values.tobytes())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Array) and self._mark == other._mark
+
+    def __hash__(self) -> int:
+        return hash(self._mark)
+
+
+@functools.lru_cache(maxsize=4)
+def _untrained(
+    supernet: Supernet, proxies: tuple[Proxy, ...], genotypes: _Array, inputs: _Array
+) -> dict[str, np.ndarray]:
+    """Score architectures by what no training changes: once for all runs of a sweep."""
+    return baselines(
+        supernet,
+        genotypes.values,
+        proxies={type(proxy).__name__: proxy for proxy in proxies},
+        inputs=jnp.asarray(inputs.values) if proxies else None,
+    )
 
 
 def _other(run: "Run") -> TruthTable:
