@@ -12,6 +12,7 @@ log-likelihood on the 4,000 test images. Command: nas truth mnist_625 --data.sou
 DIR
 
 Command: nas train mnist_625 --data.source.root DIR && nas rank mnist_625
+(to search as well: nas run mnist_625 --data.source.root DIR)
 """
 
 import dataclasses

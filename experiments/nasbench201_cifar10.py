@@ -17,6 +17,7 @@ Ranked are 1,000 cells, one from each of as many strata of multiply-accumulates,
 those with three published seeds, by 2,000 images of the search split.
 
 Command: nas sweep nasbench201_cifar10 --data.root DIR --ranking.truth.root DIR
+One supernet, searched: nas run nasbench201_cifar10 --data.root DIR
 
 Expected time: `nas profile nasbench201_cifar10 --data.root DIR` measures it on the
 machine at hand; it is work for a GPU. `nasbench201_cifar10_reduced` is for two cores.

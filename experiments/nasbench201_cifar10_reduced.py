@@ -11,6 +11,7 @@ called reduced wherever it is shown.
 
 Command: nas sweep nasbench201_cifar10_reduced --data.source.root DIR
 --ranking.truth.root DIR
+One supernet, searched: nas run nasbench201_cifar10_reduced --data.source.root DIR
 
 Expected time: not measured yet; `nas profile` tells it on the machine at hand.
 """

@@ -70,6 +70,13 @@ def test_inference_by_given_statistics_equals_the_subnet(case):
             contract.check_inference_equals_subnet(case, genotype, stats)
 
 
+@pytest.mark.slow
+def test_inference_of_every_option_equals_the_subnet(case):
+    if stats := case.random_stats:
+        for genotype in contract.every_option(case.space):
+            contract.check_inference_equals_subnet(case, genotype, stats)
+
+
 def test_calibration_is_the_mean_over_batches(case32):
     if case32.random_stats:
         for genotype in contract.random_genotypes(case32.space, 1, seed=8):
