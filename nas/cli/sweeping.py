@@ -1,6 +1,7 @@
 """The stages of many runs: carry them out over seeds and variants, and compare them."""
 
 import datetime
+import importlib.metadata
 import itertools
 import os
 import platform
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 CHOOSES = ("variant", "strategy")
 _SEEDS = 5
 _STAGES = "train,rank"
+# What a result may depend on besides this package.
+_VERSIONS = ("jax", "jaxlib", "flax", "optax", "numpy")
 Choice = tuple[str, tuple[str, ...]]
 
 
@@ -221,8 +224,6 @@ def _provenance(stage: Stage, arguments: Arguments) -> dict[str, Any]:
     """Say what was asked for, when, and on what machine."""
     import jax
 
-    from nas.runtime.doctor import packages
-
     tokens = ["nas", stage.name, *arguments.names]
     for name, values in arguments.options.items():
         for value in values:
@@ -235,5 +236,6 @@ def _provenance(stage: Stage, arguments: Arguments) -> dict[str, Any]:
         "date": datetime.date.today().isoformat(),
         "device": f"{len(jax.devices())} x {device.platform}: {device.device_kind}",
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "versions": {row.name: row.value for row in packages()},
+        "versions": {"python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in _VERSIONS},
     }

@@ -27,6 +27,7 @@ class Comparison:
       references: numbers that no training changes, by name, such as a baseline's tau.
       outcomes: the runs.
       notes: what was left out, a sentence each.
+      made: by which commands the runs were made, when and where; JSON values.
     """
 
     folders: tuple[str, ...]
@@ -37,6 +38,7 @@ class Comparison:
     references: Mapping[str, float]
     outcomes: tuple[Outcome, ...]
     notes: tuple[str, ...]
+    made: tuple[Mapping[str, Any], ...] = ()
 
 
 def bands_of(found: Comparison, scalar: str, budget: str) -> dict[str, Band]:
@@ -72,6 +74,7 @@ def to_record(found: Comparison) -> dict[str, Any]:
     """Write a comparison as JSON values, with the values of every seed."""
     return {
         "folders": list(found.folders),
+        "made": [dict(made) for made in found.made],
         "baseline": found.baseline,
         "intervals": METHOD,
         "quantities": {

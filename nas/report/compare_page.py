@@ -1,6 +1,7 @@
 """`compare.html`: methods side by side, on one self-contained page."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -81,7 +82,20 @@ def comparison_page(found: Comparison, figures: Mapping[str, Figure]) -> str:
     if found.references:
         lines = [(name, f"{value:.3f}") for name, value in found.references.items()]
         parts.append(section("references", "Tau without training", table((), lines)))
+    if found.made:
+        parts.append(section("made", "How it was made", bullets(_made(found.made))))
     return document(title, join(parts, "\n"))
+
+
+def _made(made: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Write each command with when and where it ran."""
+    known = ("date", "device", "machine")
+    return [
+        ", ".join(
+            [str(one.get("command", "?")), *(str(one[k]) for k in known if k in one)]
+        )
+        for one in made
+    ]
 
 
 def cells(row: Row) -> list[str]:

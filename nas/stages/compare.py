@@ -11,6 +11,7 @@ import numpy as np
 from nas.comparison.budgets import TITLES
 from nas.comparison.fronts import common_hypervolumes
 from nas.comparison.intervals import Interval, student
+from nas.comparison.made import how_made
 from nas.comparison.outcomes import Outcome, check_comparable, find_outcomes
 from nas.comparison.pairing import choose_baseline, pair, unpaired
 from nas.comparison.quantities import QUANTITIES, Quantity, by_name
@@ -73,6 +74,7 @@ def compare(
         references=_references(outcomes),
         outcomes=tuple(outcomes),
         notes=tuple(dict.fromkeys(notes)),
+        made=tuple(how_made([Path(folder) for folder in folders])),
     )
 
 

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from nas.comparison.made import how_made
 from nas.comparison.outcomes import check_comparable, final_values, find_outcomes
 from nas.errors import UserError
 from tests.nas.comparison.parts import noisy, rank_json, write_run, write_sweep
@@ -103,3 +104,17 @@ def test_other_spaces_may_be_compared_without_rankings(tmp_path):
     b = write_run(tmp_path / "b", tau=None, space="other")
     check_comparable(find_outcomes([a, b])[0])
     check_comparable(find_outcomes([write_sweep(tmp_path / "c", {"x": noisy(0.5)})])[0])
+
+
+def test_a_comparison_says_by_which_commands_its_runs_were_made(tmp_path):
+    sweep, run = tmp_path / "sweep", tmp_path / "run"
+    one = {"command": "nas sweep study.py", "date": "2026-01-31", "machine": "2 cores"}
+    for folder, name, content in (
+        (sweep, "sweep.json", {"commands": [one, one]}),
+        (run, "config.json", {"command": "nas run x", "backend": "cpu", "seed": 3}),
+    ):
+        folder.mkdir()
+        (folder / name).write_text(json.dumps(content))
+    (tmp_path / "bare").mkdir()
+    found = how_made([sweep, run, tmp_path / "bare"])
+    assert found == [one, {"command": "nas run x", "backend": "cpu"}]
