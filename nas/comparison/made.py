@@ -30,7 +30,9 @@ def how_made(folders: Sequence[Path]) -> list[dict[str, Any]]:
         if not commands:
             config = _read(folder / CONFIG)
             commands = [{name: config[name] for name in _TOLD if name in config}]
-        found += [made for made in commands if made and made not in found]
+        for made in commands:
+            if made and made not in found:
+                found.append(made)
     return found
 
 
