@@ -27,6 +27,7 @@ from search_spaces import SearchSpace
 from supernets import Supernet
 
 PRECISIONS = ("float32", "bfloat16")
+MOST_SEED = 2**31 - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -283,10 +284,10 @@ class Experiment:
                 f"{', '.join(PRECISIONS)}."
             )
         for name in ("seed", "data_seed"):
-            if getattr(self, name) < 0:
+            if not 0 <= getattr(self, name) <= MOST_SEED:
                 raise UserError(
-                    f"experiment: {name} is {getattr(self, name)}, it must not be "
-                    "negative."
+                    f"experiment: {name} is {getattr(self, name)}, it must be from 0 "
+                    f"to {MOST_SEED}."
                 )
         for watcher in self.watch:
             if not isinstance(watcher, Watcher):

@@ -102,7 +102,7 @@ def _inherited(state: State, parts: np.ndarray, homes: np.ndarray) -> State:
 
 def _restarted(step: TrainStep, state: State, parts: np.ndarray) -> State:
     """Begin anew, but for what belongs to the whole run: step, data order and log."""
-    kept = {name: state[name] for name in ("step", "order", "log")}
+    kept = {name: state[name] for name in ("step", "seed", "order", "log")}
     return step.init(parts) | kept
 
 

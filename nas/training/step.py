@@ -116,9 +116,9 @@ class TrainStep:
           allowed: `bool[S, D, O]`, the sub-supernets' options.
 
         Returns:
-          A dictionary of arrays: `step`, `params`, `opt_state`, `strategy`, `counts`
-          (how often each option was trained) and `bad_step` with a leading axis S;
-          `order`, the data's; `allowed`; `log`, running sums; `bad_genotype`; and
+          A dictionary of arrays: `step`; `seed`; `params`, `opt_state`, `strategy`,
+          `counts` (how often each option was trained) and `bad_step` with a leading
+          axis S; `order`, the data's; `allowed`; `log`, running sums; `bad_genotype`; and
           `average`, like `params`, where the weights are averaged.
         """
         tx = self.optimizer.build(self.horizon)
@@ -145,6 +145,8 @@ class TrainStep:
             stacked["average"] = jax.tree.map(jnp.copy, stacked["params"])
         return stacked | {
             "step": jnp.int32(0),
+            # An input of the program, not a part of it: seeds share what is compiled.
+            "seed": jnp.int32(self.seed),
             "allowed": jnp.asarray(allowed),
             "order": {
                 split: order.init(role_key(self.seed, "order", i))
@@ -164,15 +166,15 @@ class TrainStep:
         Returns:
           The next state.
         """
-        step = state["step"]
+        step, seed = state["step"], state["seed"]
         num = state["allowed"].shape[0]
         orders, batches = {}, {}
         for i, (split, order) in enumerate(self.orders.items()):
-            key = jax.random.fold_in(role_key(self.seed, "order", i), step + 1)
+            key = jax.random.fold_in(role_key(seed, "order", i), step + 1)
             orders[split], draw = order.next(
                 state["order"][split], key, step / self.steps
             )
-            augment = jax.random.fold_in(role_key(self.seed, "augment", i), step)
+            augment = jax.random.fold_in(role_key(seed, "augment", i), step)
             batch = self.batch(data[split], draw.indices, augment, num)
             batches[split] = batch._replace(weights=draw.weights)
 
@@ -180,7 +182,7 @@ class TrainStep:
 
         def one(inputs: Any, batches: Any) -> Any:
             part, s = inputs
-            return self._one(part, s, batches, step)
+            return self._one(part, s, batches, step, seed)
 
         new, log = self._each(one, (parts, jnp.arange(num)), batches)
         if "scores" in log:
@@ -196,7 +198,8 @@ class TrainStep:
             name: jnp.where(fresh, 0, state["log"][name]) + values.mean()
             for name, values in log.items()
         }
-        return {**new, "step": step + 1, "order": orders, "log": sums}
+        kept = {"seed": seed, "order": orders, "log": sums}
+        return {**new, **kept, "step": step + 1}
 
     def _each(
         self, one: Callable[[Any, Any], Any], inputs: Any, batches: Any
@@ -250,10 +253,15 @@ class TrainStep:
         return Batch(self.preprocessing(inputs), split["labels"][indices], indices)
 
     def _one(
-        self, part: State, s: jax.Array, batches: dict[str, Batch], step: jax.Array
+        self,
+        part: State,
+        s: jax.Array,
+        batches: dict[str, Batch],
+        step: jax.Array,
+        seed: jax.Array,
     ) -> tuple[State, dict[str, jax.Array]]:
         """Train one sub-supernet."""
-        key = jax.random.fold_in(role_key(self.seed, "strategy", step + 1), s)
+        key = jax.random.fold_in(role_key(seed, "strategy", step + 1), s)
         result = self.strategy.gradients(
             dataclasses.replace(
                 self.context, progress=step / self.steps, needs=self.needs

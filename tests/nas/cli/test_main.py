@@ -137,7 +137,7 @@ BAD = [
     (("run", "tiny.py", "--training.steps"), "needs a value"),
     (("run", "tiny.py", "--training.steps", "0"), "steps is 0, it must be at least 1"),
     (("run", "tiny.py", "--precision", "half"), "allowed: float32, bfloat16"),
-    (("run", "tiny.py", "--seed", "-1"), "must not be negative"),
+    (("run", "tiny.py", "--seed", "-1"), "it must be from 0 to"),
     (("run", "tiny.py", "--supernet.head_size", "0"), "at least 1 is needed"),
     (("run", "tiny.py", "--supernet.patch_size", "3"), "patch sizes that do: 1, 2, 4"),
     (("run", "tiny.py", "--supernet.num_classes", "3"), "follows from the data"),

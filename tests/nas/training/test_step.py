@@ -286,3 +286,13 @@ def test_stage_says_where_and_keeps_the_last_good_checkpoint(tmp_path):
     assert step == 5
     assert same(state, jax.tree.map(np.asarray, good))
     assert "NaN" not in (tmp_path / "metrics.jsonl").read_text()
+
+
+def test_seeds_share_the_compiled_program():
+    # As a sweep needs it: a seed is an input, and what is compiled once is kept.
+    texts = set()
+    for seed in (1, 2):
+        bench = Bench(tiny(seed=seed))
+        state = jax.eval_shape(lambda b=bench: b.step.init(b.run.allowed))
+        texts.add(bench.program.lower(state, bench.data).as_text())
+    assert len(texts) == 1
