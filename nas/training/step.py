@@ -118,8 +118,8 @@ class TrainStep:
         Returns:
           A dictionary of arrays: `step`; `seed`; `params`, `opt_state`, `strategy`,
           `counts` (how often each option was trained) and `bad_step` with a leading
-          axis S; `order`, the data's; `allowed`; `log`, running sums; `bad_genotype`; and
-          `average`, like `params`, where the weights are averaged.
+          axis S; `order`, the data's; `allowed`; `log`, running sums; `bad_genotype`;
+          and `average`, like `params`, where the weights are averaged.
         """
         tx = self.optimizer.build(self.horizon)
         space = self.supernet.space
