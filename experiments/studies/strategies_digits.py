@@ -3,6 +3,12 @@
 See `experiments/studies/strategies.py` for what is compared and how.
 
 Command: nas sweep experiments/studies/strategies_digits.py --seeds 5
+
+Expected time: 80 runs of 35 to 60 seconds of one core.
+
+Result of 5 seeds (2026-11-21, 2 CPU cores; experiments/results/strategies_digits.json):
+tau of uniform 0.440, fitted formula 0.460, ceiling 0.582; no method is better than
+uniform, the sandwich rule (-0.045) and its KL (-0.120) are worse.
 """
 
 import dataclasses
