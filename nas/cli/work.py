@@ -1,10 +1,9 @@
 """The stages that carry out an experiment, or a part of it."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nas.cli.arguments import Arguments
 from nas.cli.output import (
@@ -172,26 +171,17 @@ def _finished(work: "Run") -> "Sequence[Member] | None":
     """
     from nas.experiment import to_json
     from nas.stages.front import read_front
+    from nas.stages.searching import latest_search
 
     folder = work.workdir
     if folder is None or not folder.report.exists() or not folder.front.exists():
         return None
-    if _latest_search(folder.checkpoints) != to_json(work.experiment.search):
+    if latest_search(folder.checkpoints) != to_json(work.experiment.search):
         return None
     members = read_front(work)
     written = {path.name for path in folder.subnets.glob("*") if path.is_dir()}
     complete = written == {member.id for member in members}
     return members if complete and len(members) <= work.experiment.export.most else None
-
-
-def _latest_search(checkpoints: Path) -> Any:
-    """Read the settings of the search that was begun last, None if there is none."""
-    from nas.stages.search import SETTINGS, search_folders
-
-    folders = search_folders(checkpoints)
-    if not folders:
-        return None
-    return json.loads((folders[-1] / SETTINGS).read_text(encoding="utf-8"))["search"]
 
 
 def _outdate(work: "Run") -> None:

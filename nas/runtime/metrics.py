@@ -68,6 +68,8 @@ SCALARS: dict[str, str] = {
     "search/hypervolume": "hypervolume of the front, fraction of its reference box",
     "search/best_nll": "lowest negative log-likelihood so far, search split, nats",
     "search/best_error": "lowest error so far, fraction of the search split",
+    "search/regret": "report error of the best so far, less the least of the table",
+    "search/regret_deciding": "the same of the error by which a search decides",
     "search/<objective>/min": "smallest value of an objective in the archive",
     "search/evaluations_per_second": "search throughput; depends on the clock",
     "controller/<quantity>": "what the controller reports about itself",
