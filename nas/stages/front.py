@@ -13,7 +13,10 @@ from nas.evaluation import error_interval
 from nas.evaluation.evaluate import COLUMNS
 from nas.runtime.processes import is_main
 from nas.runtime.workdir import write_json_atomic
+from nas.search.base import State
+from nas.search.loop import SearchLoop
 from nas.search.pareto import non_dominated_sort
+from nas.stages.searching import Searching
 from nas.stages.train import load_trained
 from nas.training.averaging import evaluated
 
@@ -62,7 +65,9 @@ class Member:
 
 def front(run: "Run") -> Sequence[Member]:
     """Measure the latest search's front on the report split; see `Run.front`."""
-    genotypes, dominated = _chosen(run)
+    if run.searched is None:
+        raise UserError("Nothing was searched yet. Search first: Run.search().")
+    genotypes, dominated = chosen(*run.searched, run.experiment.export.most)
     trained = load_trained(run)
     device = run.on_device("report")
     values = run.evaluator.evaluate(
@@ -143,7 +148,7 @@ def make_member(
     )
 
 
-def write_front(run: "Run", members: Sequence[Member]) -> None:
+def write_front(run: Searching, members: Sequence[Member]) -> None:
     """Write `front.json`, in place of an earlier one."""
     if run.workdir is not None and is_main():
         write_json_atomic(run.workdir.front, [m.to_json() for m in members])
@@ -169,14 +174,20 @@ def read_front(run: "Run") -> list[Member]:
     return members
 
 
-def _chosen(run: "Run") -> tuple[np.ndarray, np.ndarray]:
-    """Choose who leaves: the front, filled up to three, thinned to the most allowed."""
-    if run.searched is None:
-        raise UserError("Nothing was searched yet. Search first: Run.search().")
-    loop, state = run.searched
+def chosen(loop: SearchLoop, state: State, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Choose who leaves: the front, filled up to three, thinned to the most allowed.
+
+    Args:
+      loop: of a search.
+      state: its last.
+      most: how many may leave.
+
+    Returns:
+      `int32[F, D]` by ascending cost, and `bool[F]`, which only fill up.
+    """
     archive = loop.archive(state)
     rows = np.flatnonzero(loop.feasible_rows(archive))
-    objectives = run.experiment.search.objectives
+    objectives = loop.search.objectives
     points = archive.lookup(archive.genotypes[rows], objectives)
     ranks = non_dominated_sort(points)
     # Of architectures that measure the same (isomorphic cells do), one is enough.
@@ -186,7 +197,6 @@ def _chosen(run: "Run") -> tuple[np.ndarray, np.ndarray]:
     # By cost, so that what is thinned out lies between what stays.
     cost = archive.column(objectives[-1])
     on_front = on_front[np.argsort(cost[on_front], kind="stable")]
-    most = run.experiment.export.most
     if len(on_front) > most:
         keep = np.unique(np.linspace(0, len(on_front) - 1, most).round().astype(int))
         on_front = on_front[keep]
