@@ -13,6 +13,7 @@ from nas.evaluation import error_interval
 from nas.evaluation.evaluate import COLUMNS
 from nas.runtime.processes import is_main
 from nas.runtime.workdir import write_json_atomic
+from nas.search.archive import Archive
 from nas.search.base import State
 from nas.search.loop import SearchLoop
 from nas.search.pareto import non_dominated_sort
@@ -184,9 +185,14 @@ def chosen(loop: SearchLoop, state: State, most: int) -> tuple[np.ndarray, np.nd
 
     Returns:
       `int32[F, D]` by ascending cost, and `bool[F]`, which only fill up.
+
+    Raises:
+      UserError: nothing that was evaluated meets the constraints.
     """
     archive = loop.archive(state)
     rows = np.flatnonzero(loop.feasible_rows(archive))
+    if not len(rows):
+        raise UserError(_nothing_left(loop, archive))
     objectives = loop.search.objectives
     points = archive.lookup(archive.genotypes[rows], objectives)
     ranks = non_dominated_sort(points)
@@ -207,3 +213,18 @@ def chosen(loop: SearchLoop, state: State, most: int) -> tuple[np.ndarray, np.nd
     dominated = np.arange(len(chosen)) >= len(on_front)
     order = np.argsort(cost[chosen], kind="stable")
     return archive.genotypes[chosen[order]], dominated[order]
+
+
+def _nothing_left(loop: SearchLoop, archive: Archive) -> str:
+    """Say that constraints exclude everything seen, and what was seen."""
+    seen = ", ".join(
+        f"{c.name} from {values.min():g} to {values.max():g}"
+        for c in loop.constraints
+        for values in (archive.column(c.name),)
+    )
+    return (
+        f"None of the {len(archive):,} architectures that were evaluated meets "
+        f"{' '.join(f'--where {str(c)!r}' for c in loop.constraints)}; they have "
+        f"{seen}. Nothing is lost: loosen the constraints, or give more "
+        "--search.evaluations, and search again."
+    )
