@@ -14,7 +14,8 @@ seeds share their test images, so that what decides is independent of what is re
 only as far as trainings differ. 2,225 of 15,625 cells have a single seed, which cannot
 do both; they are left out. Errors of cells without a path are those of chance.
 
-Command: nas search nasbench201_tabular --controller evolution --truth.root DIR
+Command: nas run nasbench201_tabular --truth.root DIR
+Another controller: nas search nasbench201_tabular --controller evolution
 By latency: --search.objectives error,latency_ms_pixel3
 
 Expected time: some seconds on one core once programs are compiled.

@@ -49,7 +49,9 @@ WHERE = Option(
     "Only architectures for which this holds; may be repeated; none drops earlier ones",
 )
 CONTROLLER = Option(
-    "controller", "NAME", "Who searches, such as nsga2 or random, with its defaults"
+    "controller",
+    "NAME",
+    "Who searches, with its defaults; each is listed below",
 )
 INIT = Option(
     "init",
@@ -94,14 +96,17 @@ STAGES = (
     ),
     Stage(
         "search",
-        "Search a trained supernet; again and again if you like",
+        "Search a trained supernet, or a table; again and again if you like",
         "nas.cli.work:search",
-        (WORKDIR, WHERE, CONTROLLER, *PROCESSES),
+        (WORKDIR, WHERE, CONTROLLER, TRUTH, *PROCESSES),
         _EXPERIMENT,
         "Another controller, budget or constraint is a new search that knows what the "
         "ones before it evaluated; front.json is of the latest. Settings of the "
-        f"earlier commands hold until given anew. {_SETTINGS}",
+        "earlier commands hold until given anew. Experiments whose names end in "
+        "_tabular search a table of architectures that were trained before, where the "
+        f"best is known: nothing has to be trained first. {_SETTINGS}",
         (
+            "nas search digits_625_tabular --controller evolution",
             "nas search runs/digits_cells --controller random",
             "nas search digits_cells --where 'macs<=3e5' --search.evaluations 500",
         ),
