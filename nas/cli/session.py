@@ -34,6 +34,7 @@ PARTS = {
     "data": "data.",
     "controller": "search.controller.",
     "truth": "ranking.truth.",
+    "latency": "latency.source.",
 }
 REPEATED = "where"
 _NOTHING = "none"
@@ -180,6 +181,8 @@ def apply_given(
             experiment = _search(experiment, controller=_controller(text))
         elif name == "truth":
             experiment = _truth(experiment, text)
+        elif name == "latency":
+            experiment = _latency(experiment, text)
         elif name != REPEATED:
             plain[name] = text
     where = tuple(text for name, text in given if name == REPEATED)
@@ -220,7 +223,9 @@ def given_pairs(arguments: Arguments) -> Pairs:
     pairs = []
     for name in (*PARTS, REPEATED):
         texts = arguments.options.get(name, [])
-        if name in ("data", "truth"):
+        if name == "latency":
+            texts = [text for text in texts if text]  # of `nas profile` it is a flag
+        if name in ("data", "truth", "latency"):
             texts = [_absolute(text) for text in texts]
         pairs += [(name, text) for text in (texts if name == REPEATED else texts[-1:])]
     settings: dict[str, str] = {}
@@ -330,6 +335,19 @@ def _truth(experiment: "AnyExperiment", path: str) -> "AnyExperiment":
         return dataclasses.replace(changed, truth=TruthFile(path))
     ranking = dataclasses.replace(changed.ranking, truth=TruthFile(path))
     return dataclasses.replace(changed, ranking=ranking)
+
+
+def _latency(experiment: "AnyExperiment", path: str) -> "AnyExperiment":
+    from nas.latency import source_of
+
+    changed: Any = experiment
+    if is_tabular(experiment):
+        raise UserError(
+            f"--latency: {experiment.name} searches a table, whose own columns are the "
+            "latencies that it knows, such as latency_ms_pixel2."
+        )
+    latency = dataclasses.replace(changed.latency, source=source_of(path))
+    return dataclasses.replace(changed, latency=latency)
 
 
 def _no_data(name: str) -> str:

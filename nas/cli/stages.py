@@ -59,6 +59,11 @@ INIT = Option(
     "Start from weights.safetensors of a trained largest subnet",
 )
 TRUTH = Option("truth", "FILE.npz", "Another truth, as made by nas truth")
+LATENCY = Option(
+    "latency",
+    "FILE",
+    "What networks take on a device: latency.json, or a CSV of your own",
+)
 PROCESSES = (
     Option("coordinator", "HOST:PORT", "Several processes: where process 0 listens"),
     Option("num-processes", "N", "Several processes: how many there are"),
@@ -75,7 +80,7 @@ STAGES = (
         "run",
         "Train, search, measure the front again, export it. The whole job",
         "nas.cli.work:run",
-        (WORKDIR, DATA, WHERE, CONTROLLER, INIT, *PROCESSES),
+        (WORKDIR, DATA, WHERE, CONTROLLER, LATENCY, INIT, *PROCESSES),
         _EXPERIMENT,
         "Stopped at any point, the same command goes on where it was and ends with the "
         f"same result; when all is done it says so. {_SETTINGS}",
@@ -98,7 +103,7 @@ STAGES = (
         "search",
         "Search a trained supernet, or a table; again and again if you like",
         "nas.cli.work:search",
-        (WORKDIR, WHERE, CONTROLLER, TRUTH, *PROCESSES),
+        (WORKDIR, WHERE, CONTROLLER, TRUTH, LATENCY, *PROCESSES),
         _EXPERIMENT,
         "Another controller, budget or constraint is a new search that knows what the "
         "ones before it evaluated; front.json is of the latest. Settings of the "
@@ -109,6 +114,7 @@ STAGES = (
             "nas search digits_625_tabular --controller evolution",
             "nas search runs/digits_cells --controller random",
             "nas search digits_cells --where 'macs<=3e5' --search.evaluations 500",
+            "nas search runs/digits_cells --where 'latency_ms<=2'",
         ),
         resumes=True,
     ),
@@ -260,10 +266,28 @@ STAGES = (
         "profile",
         "Say how large, how long and how much memory, before anything runs",
         "nas.cli.work:profile",
-        (DATA, WHERE, CONTROLLER, *PROCESSES),
-        "EXPERIMENT",
-        f"Nothing is written. {_SETTINGS}",
-        ("nas profile cifar10_cells --data.root ./data --where 'macs<=2e7'",),
+        (
+            WORKDIR,
+            DATA,
+            WHERE,
+            CONTROLLER,
+            Option(
+                "latency",
+                "",
+                "Measure instead what networks take on this device, for --where "
+                "'latency_ms<=2'",
+            ),
+            *PROCESSES,
+        ),
+        _EXPERIMENT,
+        "Nothing is written, but with --latency: a sample of networks is compiled and "
+        "timed (--latency.samples for a model, --latency.held_out to tell its error), "
+        "and latency.json in the workdir lets searches there ask for latency_ms. "
+        f"Stopped, it goes on. {_SETTINGS}",
+        (
+            "nas profile cifar10_cells --data.root ./data --where 'macs<=2e7'",
+            "nas profile runs/digits_cells --latency --latency.batch_size 8",
+        ),
     ),
     Stage(
         "spaces",

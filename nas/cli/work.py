@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.cli.arguments import Arguments
+from nas.cli.latency import profile_latency
 from nas.cli.output import (
     outdate,
     print_front,
@@ -135,6 +136,8 @@ def profile(stage: Stage, arguments: Arguments) -> int:
     session = _start(stage, arguments)
     if session.tabular:
         return profile_table(session)
+    if arguments.flag("latency"):
+        return profile_latency(session)
     from nas.run import Run
     from nas.stages.profile import profile as measure
 
@@ -185,14 +188,15 @@ def _finished(work: "Run") -> "Sequence[Member] | None":
 
     The report is written last, and removed first when something is done anew.
     """
-    from nas.experiment import to_json
     from nas.stages.front import read_front
-    from nas.stages.searching import latest_search
+    from nas.stages.search import latency_of
+    from nas.stages.searching import latest_search, settings_of
 
     folder = work.workdir
     if folder is None or not folder.report.exists() or not folder.front.exists():
         return None
-    if latest_search(folder.checkpoints) != to_json(work.experiment.search):
+    settings = settings_of(work.experiment.search, latency_of(work))
+    if latest_search(folder.checkpoints) != settings:
         return None
     members = read_front(work)
     written = {path.name for path in folder.subnets.glob("*") if path.is_dir()}

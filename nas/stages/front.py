@@ -10,7 +10,6 @@ import numpy as np
 
 from nas.errors import UserError
 from nas.evaluation import error_interval
-from nas.evaluation.evaluate import COLUMNS
 from nas.runtime.processes import is_main
 from nas.runtime.workdir import write_json_atomic
 from nas.search.archive import Archive
@@ -36,7 +35,7 @@ class Member:
       genotype: the option index of each decision.
       choices: the option of each decision, by name.
       objectives: measured on the report split: `nll`, `error`, `macs`, `params`,
-        `bytes`.
+        `bytes`; and `latency_ms` where it is known, in general as predicted.
       interval: of the error, 95 %.
       dominated: whether another member was better on the search split; such members
         only fill up a front of fewer than three.
@@ -127,7 +126,7 @@ def make_member(
     Args:
       run: whose space.
       genotype: `int32[D]`.
-      values: `nll`, `error`, `macs`, `params` and `bytes`; others are left out.
+      values: `nll` and `error`; others are left out, as costs are counted anew.
       interval: of the error.
       dominated: as in `Member`.
 
@@ -135,10 +134,9 @@ def make_member(
       The member.
     """
     space = run.supernet.space
-    objectives = {
-        name: float(values[name]) if name in ("nll", "error") else int(values[name])
-        for name in COLUMNS
-    }
+    objectives: dict[str, float] = {n: float(values[n]) for n in ("nll", "error")}
+    for name, column in run.costs(np.asarray(genotype)[None]).items():
+        objectives[name] = column[0].item()
     return Member(
         space.id(genotype),
         tuple(int(i) for i in genotype),

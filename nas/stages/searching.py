@@ -49,7 +49,11 @@ class Searching(Protocol):
 
 
 def carry_out(
-    run: Searching, loop: SearchLoop, seed: int, histories: Histories | None = None
+    run: Searching,
+    loop: SearchLoop,
+    seed: int,
+    histories: Histories | None = None,
+    latency: str | None = None,
 ) -> np.ndarray:
     """Search, or go on with the same search, or find that it is done.
 
@@ -58,6 +62,8 @@ def carry_out(
       loop: the search, bound to what evaluates.
       seed: of the experiment; with the number of the search, it decides everything.
       histories: what else to log, once for each evaluation.
+      latency: the fingerprint of the latencies that the search asks for, if it does:
+        with others it is another search.
 
     Returns:
       `int32[F, D]`, the Pareto front of what was evaluated.
@@ -66,7 +72,7 @@ def carry_out(
       UserError: an evaluation gave no number, or files of the run are missing.
       Interrupted: told to stop; the same call goes on.
     """
-    number, folder, offset = _which(run, loop.search)
+    number, folder, offset = _which(run, settings_of(loop.search, latency))
     before = _archive_before(run, loop, number)
     state = loop.init(role_key(seed, "search", number), before)
     checkpoints = None
@@ -154,11 +160,14 @@ def _summary(loop: SearchLoop, state: State) -> dict[str, float]:
         for name in QUALITIES
         if name in archive.columns
     }
+    told = loop.search.controller.scalars(state["controller"], loop.problem)
     return {
         "search/evaluations": int(state["evaluations"]),
+        "search/charged": float(state["charged"]),
         "search/front_size": len(loop.front(state)),
         "search/hypervolume": loop.hypervolume(state),
         **best,
+        **{f"controller/{name}": value for name, value in told.items()},
     }
 
 
@@ -167,7 +176,9 @@ def _write_archive(run: Searching, loop: SearchLoop, state: State) -> None:
         loop.archive(state).write_csv(run.workdir.archive)
 
 
-def _which(run: Searching, search: Search) -> tuple[int, Path | None, int | None]:
+def _which(
+    run: Searching, settings: dict[str, Any]
+) -> tuple[int, Path | None, int | None]:
     """Say which search this is: the latest, if it has the same settings, or the next.
 
     Returns:
@@ -177,16 +188,20 @@ def _which(run: Searching, search: Search) -> tuple[int, Path | None, int | None
         return 0, None, None
     # Process 0 decides, and only then do all look: they must not see two answers.
     if is_main():
-        _begin(run.workdir, search)
+        _begin(run.workdir, settings)
     barrier("search settings")
     folders = search_folders(run.workdir.checkpoints)
     begun = json.loads((folders[-1] / SETTINGS).read_text())
     return len(folders) - 1, folders[-1], begun["metrics_offset"]
 
 
-def _begin(workdir: Workdir, search: Search) -> None:
+def settings_of(search: Search, latency: str | None = None) -> dict[str, Any]:
+    """Write all that makes a search another one, as it is kept; see `carry_out`."""
+    return to_json(search) | ({} if latency is None else {"latency": latency})
+
+
+def _begin(workdir: Workdir, settings: dict[str, Any]) -> None:
     """Make the folder of the next search, unless the latest has the same settings."""
-    settings = to_json(search)
     folders = search_folders(workdir.checkpoints)
     if folders:
         begun = json.loads((folders[-1] / SETTINGS).read_text())
@@ -225,5 +240,5 @@ def _archive_before(run: Searching, loop: SearchLoop, number: int) -> Archive | 
             "Put it back, or search in another workdir."
         )
     return Archive.read_csv(
-        run.workdir.archive, loop.space, loop.columns, before=number
+        run.workdir.archive, loop.space, loop.columns, number, loop.costs
     )
