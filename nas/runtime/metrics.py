@@ -64,6 +64,7 @@ SCALARS: dict[str, str] = {
     "watch/own/<quantity>": "what a watcher of one's own measures",
     "strategy/<quantity>": "what the training strategy reports about itself",
     "search/evaluations": "distinct architectures evaluated so far",
+    "search/charged": "what the asks of the controller cost, in evaluations",
     "search/front_size": "architectures on the Pareto front",
     "search/hypervolume": "hypervolume of the front, fraction of its reference box",
     "search/best_nll": "lowest negative log-likelihood so far, search split, nats",

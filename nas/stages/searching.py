@@ -72,6 +72,7 @@ def carry_out(
       UserError: an evaluation gave no number, or files of the run are missing.
       Interrupted: told to stop; the same call goes on.
     """
+    loop.check()  # before a folder says that this search has begun
     number, folder, offset = _which(run, settings_of(loop.search, latency))
     before = _archive_before(run, loop, number)
     state = loop.init(role_key(seed, "search", number), before)
