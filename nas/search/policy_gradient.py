@@ -1,0 +1,312 @@
+"""Search by the gradient of a policy: draw, measure, make what was good more likely.
+
+One policy serves all trade-offs: it is conditioned on a preference between the
+objectives, drawn in turn from a lattice, and so ends in a front, not in a point. What
+an architecture is worth under a preference is said in `nas.search.preferences`.
+
+Every measured architecture teaches under every preference, not only the one that drew
+it: it is a draw of the mixture of the policies of all preferences, and its weight for a
+preference is its probability there over that in the mixture. Such weights never exceed
+the number of preferences, and the gradient stays unbiased (the balance heuristic).
+
+Proposals must differ and meet the constraints, draws need not. An architecture counts
+as often as it was drawn; what chance added, because the policy gave too little that is
+new, was never drawn and teaches nothing. Draws that the constraints refuse are left
+out, so that the policy learnt is the one given that they are met: with the baseline at
+the mean of the rewards, the gradient is of its expected reward.
+
+References:
+  Williams, "Simple statistical gradient-following algorithms for connectionist
+  reinforcement learning", Machine Learning 8, 1992 (the gradient, the baseline).
+  Veach, Guibas, "Optimally combining sampling techniques for Monte Carlo rendering",
+  SIGGRAPH 1995 (the balance heuristic).
+  Pham, Guan, Zoph, Le, Dean, "Efficient neural architecture search via parameter
+  sharing", ICML 2018, arXiv:1802.03268 (moving-average baseline, entropy bonus, Adam).
+"""
+
+import abc
+import collections
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from nas.errors import UserError
+from nas.policies import Autoregressive, Policy
+from nas.policies.base import Params
+from nas.search import population as populations
+from nas.search.base import Controller, Problem, State, fold, start, turn
+from nas.search.preferences import lattice, rewards
+from nas.search.proposals import propose
+from search_spaces import SearchSpace
+
+DRAWS = 4
+"""Draws of a round for each proposal, so that rejections seldom need a second round."""
+
+_PARAMS = 2**31 - 1
+"""The count that gives the key of the first parameters, which no ask reaches."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PolicyGradient(Controller):
+    """What the concrete controllers share; they say what is maximised.
+
+    Letters in shapes: W preferences, and those of `nas.search.base`.
+    """
+
+    policy: Policy = dataclasses.field(default_factory=Autoregressive)
+    """Who draws."""
+
+    population: int = 10
+    """P, how many are proposed at a time; each ask and tell is one update."""
+
+    learning_rate: float = 0.02
+    """Of Adam. Published ones are a tenth or less, for as many more updates."""
+
+    entropy_bonus: float = 0.003
+    """By what the policy's entropy is multiplied, in nats, in what is maximised."""
+
+    baseline_decay: float = 0.7
+    """What of the baseline is kept at an update; the rest is the new mean reward."""
+
+    divisions: int = 4
+    """Steps between two objectives on the lattice of preferences; with two objectives
+    there is one preference more."""
+
+    memory: int = 200
+    """How many architectures, the latest told, rewards are ranked among."""
+
+    def __post_init__(self) -> None:
+        """Refuse what could not learn."""
+        for name in ("population", "divisions", "memory"):
+            if getattr(self, name) < 1:
+                raise UserError(
+                    f"{self.NAME}: {name} is {getattr(self, name)}, it must be at "
+                    "least 1."
+                )
+        if self.learning_rate <= 0 or self.entropy_bonus < 0:
+            raise UserError(
+                f"{self.NAME}: learning_rate is {self.learning_rate} and entropy_bonus "
+                f"is {self.entropy_bonus}; the one must be above 0, the other not "
+                "below."
+            )
+        if not 0 <= self.baseline_decay < 1:
+            raise UserError(
+                f"{self.NAME}: baseline_decay is {self.baseline_decay}, it must be at "
+                "least 0 and below 1."
+            )
+
+    @property
+    def num_epochs(self) -> int:
+        """How many gradient steps are taken on what was told."""
+        return 1
+
+    @abc.abstractmethod
+    def surrogate(
+        self, new: jax.Array, old: jax.Array, advantage: jax.Array
+    ) -> jax.Array:
+        """Give what is maximised, without the entropy bonus.
+
+        Args:
+          new: `float32[.., D]`, log-probability of each decision, differentiated.
+          old: `float32[.., D]`, the same before the first gradient step.
+          advantage: `float32[..]`, the reward less the baseline.
+
+        Returns:
+          `float32[..]`.
+        """
+
+    def init(self, key: jax.Array, problem: Problem) -> State:
+        """Make a policy and nothing to compare with."""
+        space, num_objectives = problem.space, problem.num_objectives
+        state = start(key)
+        params = _init(self.policy, space, num_objectives, fold(state, _PARAMS))
+        num_preferences = len(lattice(num_objectives, self.divisions))
+        made = {
+            "params": params,
+            "optimizer": self.optimizer.init(params),
+            "baseline": np.full(num_preferences, np.nan, np.float32),
+            "asked": np.zeros((self.population, space.num_decisions), np.int32),
+            "drawn": np.zeros(self.population, np.int32),
+            "memory": populations.empty(
+                self.memory, space.num_decisions, num_objectives
+            ),
+        }
+        return state | jax.tree.map(np.asarray, made)
+
+    def ask(self, state: State, problem: Problem) -> tuple[State, np.ndarray]:
+        """Draw from the policy, under each preference in turn."""
+        state, key = turn(state)
+        preferences = lattice(problem.num_objectives, self.divisions)
+        rounds = -(-DRAWS * self.population // len(preferences))
+        table = np.tile(preferences.astype(np.float32), (rounds, 1))
+        drawn: collections.Counter[bytes] = collections.Counter()
+
+        def draw(draw_key: jax.Array) -> np.ndarray:
+            rows = np.asarray(
+                _sample(self.policy, problem.space, state["params"], draw_key, table)
+            )
+            drawn.update(row.tobytes() for row in rows)
+            return rows
+
+        asked = propose(key, problem, self.population, draw, problem.known[:0])
+        # Popped, so that one that had to be proposed twice counts once.
+        counts = [drawn.pop(row.tobytes(), 0) for row in asked]
+        return state | {"asked": asked, "drawn": np.array(counts, np.int32)}, asked
+
+    def tell(
+        self,
+        state: State,
+        problem: Problem,
+        genotypes: np.ndarray,
+        objectives: np.ndarray,
+        violation: np.ndarray,
+    ) -> State:
+        """Learn from those that the policy drew; all are ranked among."""
+        told = populations.Members(genotypes, objectives, violation)
+        state = state | {"memory": _remember(state["memory"], told)}
+        mine, theirs = _matches(state, genotypes)
+        if not len(mine):
+            return state
+        recent = populations.load(state["memory"])
+        preferences = lattice(problem.num_objectives, self.divisions)
+        drawn = np.zeros(self.population, np.float32)
+        drawn[mine] = state["drawn"][mine]
+        reward = np.zeros((self.population, len(preferences)), np.float32)
+        reward[mine] = rewards(
+            objectives[theirs],
+            violation[theirs],
+            (recent.objectives, recent.violation),
+            preferences,
+        )
+        learnt = _learn(
+            self,
+            problem.space,
+            {name: state[name] for name in ("params", "optimizer", "baseline")},
+            (state["asked"], drawn, reward, preferences.astype(np.float32)),
+        )
+        left = state["drawn"].copy()
+        left[mine] = 0  # what is told again teaches nothing again
+        return state | jax.tree.map(np.asarray, learnt) | {"drawn": left}
+
+    @property
+    def optimizer(self) -> optax.GradientTransformation:
+        """What turns gradients into steps."""
+        return optax.adam(self.learning_rate)
+
+
+def _remember(state: State, told: populations.Members) -> State:
+    """Keep the latest architectures told, each once."""
+    queue = populations.load(state).join(told)  # oldest first
+    _, last = np.unique(queue.genotypes[::-1], axis=0, return_index=True)
+    rows = np.sort(len(queue) - 1 - last)
+    return populations.store(state, queue.take(rows[-len(state["violation"]) :]))
+
+
+def _matches(state: State, genotypes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find what the policy drew among what was told.
+
+    Args:
+      state: with the latest proposals.
+      genotypes: int32[N, D], as told.
+
+    Returns:
+      int64[F] rows of the proposals, and int64[F] the same ones' rows in `genotypes`.
+    """
+    told = {row.tobytes(): i for i, row in enumerate(np.asarray(genotypes, np.int32))}
+    pairs = [
+        (i, told[row.tobytes()])
+        for i, row in enumerate(state["asked"])
+        if state["drawn"][i] and row.tobytes() in told
+    ]
+    mine, theirs = np.asarray(pairs, np.int64).reshape(-1, 2).T
+    return mine, theirs
+
+
+@functools.partial(jax.jit, static_argnames=("policy", "space", "num_objectives"))
+def _init(
+    policy: Policy, space: SearchSpace, num_objectives: int, key: jax.Array
+) -> Params:
+    return policy.init(key, space, num_objectives)
+
+
+@functools.partial(jax.jit, static_argnames=("policy", "space"))
+def _sample(
+    policy: Policy,
+    space: SearchSpace,
+    params: Params,
+    key: jax.Array,
+    preference: jax.Array,
+) -> jax.Array:
+    return policy.sample(params, space, key, preference)
+
+
+@functools.partial(jax.jit, static_argnames=("controller", "space"))
+def _learn(
+    controller: PolicyGradient,
+    space: SearchSpace,
+    learner: State,
+    told: tuple[jax.Array, ...],
+) -> State:
+    """Take the gradient steps that follow a telling; one program.
+
+    Args:
+      controller: the settings.
+      space: of the genotypes.
+      learner: `params`, `optimizer` and `baseline` float32[W], NaN before the first.
+      told: genotypes int32[P, D], how often each was drawn float32[P], rewards
+        float32[P, W] and preferences float32[W, M].
+
+    Returns:
+      The next `learner`.
+    """
+    genotypes, drawn, reward, preferences = told
+    policy = controller.policy
+    shape = (*reward.shape, space.num_decisions)
+    rows = jnp.repeat(genotypes, shape[1], axis=0)
+    preference = jnp.tile(preferences, (shape[0], 1))
+
+    def log_prob(params: Params) -> jax.Array:
+        return policy.log_prob(params, space, rows, preference).reshape(shape)
+
+    old = log_prob(learner["params"])
+    weight = drawn[:, None] * _balance(old.sum(axis=-1))
+    mean = (weight * reward).sum(axis=0) / jnp.maximum(weight.sum(axis=0), 1e-9)
+    before = learner["baseline"]
+    # The first rewards are the first baseline: from 0, all would look good, or bad.
+    before = jnp.where(jnp.isnan(before), mean, before)
+    advantage = reward - before[None]
+
+    def loss(params: Params) -> jax.Array:
+        entropy = policy.entropy(params, space, rows, preference).reshape(shape)
+        each = controller.surrogate(log_prob(params), old, advantage)
+        each = each + controller.entropy_bonus * entropy.sum(axis=-1)
+        return -(weight * each).sum() / (drawn.sum() * shape[1])
+
+    def epoch(carry: tuple[Params, Any], _: None) -> tuple[tuple[Params, Any], None]:
+        params, optimizer = carry
+        gradient = jax.grad(loss)(params)
+        updates, optimizer = controller.optimizer.update(gradient, optimizer, params)
+        return (optax.apply_updates(params, updates), optimizer), None
+
+    begin = learner["params"], learner["optimizer"]
+    (params, optimizer), _ = jax.lax.scan(epoch, begin, length=controller.num_epochs)
+    keep = controller.baseline_decay
+    baseline = keep * before + (1 - keep) * mean
+    return {"params": params, "optimizer": optimizer, "baseline": baseline}
+
+
+def _balance(log_prob: jax.Array) -> jax.Array:
+    """Weigh a draw of any preference's policy for each preference, by the mixture.
+
+    Args:
+      log_prob: float32[P, W], of a genotype under each preference.
+
+    Returns:
+      float32[P, W], from 0 to W; the mean of a row is 1.
+    """
+    return log_prob.shape[1] * jax.nn.softmax(log_prob, axis=1)
