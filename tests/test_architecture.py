@@ -49,6 +49,7 @@ MAY_DIFFERENTIATE = {
     "nas.stages.initial",  # transposes extraction, which is linear; trains nothing
     "nas.partition.gradient_matching",  # compares gradients, and updates nothing
     "nas.watch.interference",  # the same
+    "nas.search.policy_gradient",  # a policy over genotypes, which holds no network
 }
 # A strategy is the part of the one step that gives it gradients.
 MAY_DIFFERENTIATE_UNDER = "nas.strategies."
