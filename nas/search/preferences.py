@@ -12,6 +12,7 @@ Reference:
 """
 
 import itertools
+import math
 
 import numpy as np
 
@@ -39,7 +40,7 @@ def lattice(num_objectives: int, divisions: int) -> np.ndarray:
     places = range(divisions + num_objectives - 1)
     bars = np.array(
         list(itertools.combinations(places, num_objectives - 1)), np.int64
-    ).reshape(-1, num_objectives - 1)
+    ).reshape(math.comb(len(places), num_objectives - 1), num_objectives - 1)
     first = np.full((len(bars), 1), -1)
     last = np.full((len(bars), 1), len(places))
     counts = np.diff(np.concatenate([first, bars, last], axis=1), axis=1) - 1
