@@ -70,6 +70,7 @@ def proxy_baseline(
     proxy: Proxy,
     genotypes: np.ndarray,
     inputs: jax.Array | None = None,
+    labels: jax.Array | None = None,
     seed: int = 0,
 ) -> np.ndarray:
     """Hold architectures with a higher zero-cost score for better.
@@ -80,13 +81,15 @@ def proxy_baseline(
       genotypes: `int32[P, D]`.
       inputs: `[B, *input_shape]`, as the network sees them; None is gaussian noise, or
         tokens drawn uniformly.
+      labels: `int[B]` of the inputs, of tokens `[B, T]`; None where there are none.
       seed: of the weights and the noise.
 
     Returns:
       `float64[P]`, the negative score.
 
     Raises:
-      UserError: a score is not a number, as when a product over layers overflows.
+      UserError: a score is not a number, as when a product over layers overflows; or
+        the proxy cannot score this supernet, or not without labels.
     """
     key = jax.random.key(seed)
     params = supernet.init(jax.random.fold_in(key, 0))
@@ -98,33 +101,68 @@ def proxy_baseline(
             params = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), params)
             if jnp.issubdtype(inputs.dtype, jnp.floating):
                 inputs = inputs.astype(jnp.float64)
-        scores = _each(_score_program(supernet, proxy, params, inputs), genotypes)
+        program = _score_program(supernet, proxy, params, inputs, labels)
+        try:
+            scores = _each(program, genotypes)
+        except ValueError as error:
+            raise UserError(f"ranking: {error}") from error
     if np.isnan(scores).any():
-        first = int(np.flatnonzero(np.isnan(scores))[0])
+        first = int(np.argwhere(np.isnan(scores))[0][0])
         raise UserError(
             f"ranking: {type(proxy).__name__} of genotype {first}, "
             f"{np.asarray(genotypes)[first].tolist()}, is no number; leave this proxy "
             "out for this supernet."
         )
-    return -_finite(scores)
+    macs = supernet.costs(np.asarray(genotypes))["macs"]
+    return -_finite(proxy.assemble(scores, macs))
 
 
 def _score_program(
-    supernet: Supernet, proxy: Proxy, params: Any, inputs: jax.Array
+    supernet: Supernet,
+    proxy: Proxy,
+    params: Any,
+    inputs: jax.Array,
+    labels: jax.Array | None,
 ) -> Callable[[jax.Array], jax.Array]:
     space = supernet.space
 
     @jax.jit
     def score(genotype: jax.Array) -> jax.Array:
         arch = Architecture.hard(space, genotype)
+        layers, join = _by_layer(supernet, params)
         given = None
         if not proxy.normalises:
             given = identity_statistics(supernet, params, arch, inputs)
         return proxy.score(
-            lambda p, x: supernet.apply(p, given, arch, x).logits, params, inputs
+            lambda p, x: supernet.apply(join(p), given, arch, x).logits,
+            layers,
+            inputs,
+            labels,
         )
 
     return score
+
+
+def _by_layer(
+    supernet: Supernet, params: Any
+) -> tuple[list[list[jax.Array]], Callable[[list[list[jax.Array]]], Any]]:
+    """Take stacked tensors apart, and give the function that puts them together."""
+    leaves, structure = jax.tree_util.tree_flatten_with_path(params)
+    paths = [tuple(str(key.key) for key in path) for path, _ in leaves]
+    stacked = [supernet.layers(path) is not None for path in paths]
+
+    def join(parts: list[list[jax.Array]]) -> Any:
+        whole = [
+            jnp.stack(part) if several else part[0]
+            for part, several in zip(parts, stacked, strict=True)
+        ]
+        return jax.tree.unflatten(structure, whole)
+
+    parts = [
+        list(leaf) if several else [leaf]
+        for (_, leaf), several in zip(leaves, stacked, strict=True)
+    ]
+    return parts, join
 
 
 def identity_statistics(
@@ -284,6 +322,7 @@ def baselines(
     *,
     proxies: Mapping[str, Proxy] | None = None,
     inputs: jax.Array | None = None,
+    labels: jax.Array | None = None,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
     """Score a population by everything that trains nothing.
@@ -293,6 +332,7 @@ def baselines(
       genotypes: `int32[P, D]`.
       proxies: zero-cost proxies by name.
       inputs: `[B, *input_shape]` for the proxies, as the network sees them.
+      labels: `int[B]` of the inputs, of tokens `[B, T]`, for those that need them.
       seed: of random weights.
 
     Returns:
@@ -303,7 +343,7 @@ def baselines(
     scores = cost_baselines(supernet, genotypes)
     scores["live_parameters"] = live_baseline(supernet, genotypes)
     for name, proxy in (proxies or {}).items():
-        scores[name] = proxy_baseline(supernet, proxy, genotypes, inputs, seed)
+        scores[name] = proxy_baseline(supernet, proxy, genotypes, inputs, labels, seed)
     return scores
 
 

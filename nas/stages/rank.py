@@ -226,6 +226,7 @@ def _baselines(
     settings, supernet = run.experiment.ranking, run.supernet.plain
     names, counts = _counts(run, table)
     inputs = run.splits.weights.inputs[:_EXAMPLES]
+    labels = run.splits.weights.labels[:_EXAMPLES]
     if settings.proxies:
         inputs = np.asarray(run.preprocessing(jnp.asarray(inputs)))
     scores = dict(
@@ -234,6 +235,7 @@ def _baselines(
             settings.proxies,
             _Array(table.genotypes),
             _Array(inputs),
+            _Array(np.asarray(labels)),
         )
     )
     if settings.formula:
@@ -279,7 +281,11 @@ class _Array:
 
 @functools.lru_cache(maxsize=4)
 def _untrained(
-    supernet: Supernet, proxies: tuple[Proxy, ...], genotypes: _Array, inputs: _Array
+    supernet: Supernet,
+    proxies: tuple[Proxy, ...],
+    genotypes: _Array,
+    inputs: _Array,
+    labels: _Array,
 ) -> dict[str, np.ndarray]:
     """Score architectures by what no training changes: once for all runs of a sweep."""
     return baselines(
@@ -287,6 +293,7 @@ def _untrained(
         genotypes.values,
         proxies={type(proxy).__name__: proxy for proxy in proxies},
         inputs=jnp.asarray(inputs.values) if proxies else None,
+        labels=jnp.asarray(labels.values) if proxies else None,
     )
 
 
