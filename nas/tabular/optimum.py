@@ -59,8 +59,20 @@ class Optimum:
         """
         archive = loop.archive(state)
         rows = self.lookup.rows(archive.genotypes[: len(archive)])
-        chosen = incumbents(archive.column("error"), loop.feasible_rows(archive))
+        return self.regrets(rows, loop.feasible_rows(archive))
+
+    def regrets(self, rows: np.ndarray, feasible: np.ndarray) -> dict[str, np.ndarray]:
+        """Give the regrets after each look-up.
+
+        Args:
+          rows: `int64[A]` of the table, in the order in which they were looked up.
+          feasible: `bool[A]`, which of them the search may choose.
+
+        Returns:
+          `float64[A]` by name of a scalar; NaN before anything may be chosen.
+        """
         deciding, reported = self.lookup.measured["error"], self.lookup.reported()
+        chosen = incumbents(deciding[rows], feasible)
         regrets = {
             "search/regret": reported[rows] - reported[self.best],
             "search/regret_deciding": deciding[rows] - deciding[self.best_deciding],
@@ -80,8 +92,29 @@ class Optimum:
           The hypervolume relative to the true front's. The reference point is the worst
           of the true front and a tenth of its range more, in each objective.
         """
-        front, reference, scale = self._true_front
-        return hypervolume(points / scale, reference) / hypervolume(front, reference)
+        reference, scale, whole = self._box
+        return hypervolume(points / scale, reference) / whole
+
+    def shares(self, rows: np.ndarray) -> np.ndarray:
+        """Measure the front after each look-up, as `share` does.
+
+        Args:
+          rows: `int64[A]` of the table, all of which the search may choose, in the
+            order in which they were looked up.
+
+        Returns:
+          `float64[A]`, never falling.
+        """
+        reference, scale, whole = self._box
+        points = self._points(rows) / scale
+        found = np.zeros(len(rows))
+        front, volume = points[:0], 0.0
+        for place, point in enumerate(points):
+            if not (front <= point).all(axis=1).any():
+                front = np.vstack([front[~(point <= front).all(axis=1)], point])
+                volume = max(volume, hypervolume(front, reference))
+            found[place] = volume / whole
+        return found
 
     @functools.cached_property
     def true_front(self) -> np.ndarray:
@@ -89,12 +122,13 @@ class Optimum:
         return self.allowed[front_indices(self._points(self.allowed))]
 
     @functools.cached_property
-    def _true_front(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Points in units of their range, the reference point, and those units."""
+    def _box(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """The reference point, the units of the objectives, and the true volume."""
         points = self._points(self.true_front)
         low, high = points.min(0), points.max(0)
         scale = np.where(high > low, high - low, 1.0)
-        return points / scale, high / scale + MARGIN, scale
+        reference = high / scale + MARGIN
+        return reference, scale, hypervolume(points / scale, reference)
 
     def _points(self, rows: np.ndarray) -> np.ndarray:
         table = {**self.lookup.measured, **self.lookup.known}
