@@ -109,12 +109,12 @@ def test_blocks_beyond_the_depth_and_channels_switched_off_do_not_count():
 
     program = jax.jit(lambda ends: AZNAS().score(
         lambda w, x: elastic(w, x, ends, channels), weights, x))  # fmt: skip
-    found = np.stack([program(jnp.eye(5)[depth]) for depth in (4, 2, 0)])
+    found = np.stack([program(jnp.eye(5)[depth]) for depth in (4, 2)])
     # The same blocks; only the draw of signs differs, and there are many places.
-    for depth, row in zip((4, 2, 0), found, strict=True):
+    for depth, row in zip((4, 2), found, strict=True):
         alone = AZNAS().score(plain, weights[:depth, :4, :4], x[:, :4])
         np.testing.assert_allclose(row[:2], alone[:2], rtol=1e-4)
-        assert row[2] == pytest.approx(float(alone[2]), rel=0.1)
+        assert row[2] == pytest.approx(float(alone[2]), abs=0.05)
     alive = read_blocks(
         lambda x: elastic(weights, x, jnp.eye(5)[2], channels),
         jax.random.key(0), entropy, trainability, x,
