@@ -176,8 +176,9 @@ class Ranking:
     formula: tuple[tuple[str, float], ...] = ()
     """A baseline that is fitted to nothing: what each option adds where it is live."""
 
-    learned: Predictor | None = None
-    """A baseline: fitted to the true errors of 50 architectures."""
+    learned: tuple[Predictor, ...] = ()
+    """Baselines: each fitted to the true errors of 50 architectures, and tried on the
+    others."""
 
     proxies: tuple[Proxy, ...] = ()
     """Baselines that score networks which were never trained."""
@@ -203,6 +204,11 @@ class Ranking:
             raise UserError(
                 "ranking: a rule is fitted to the other table; give both, rule and "
                 "other, or neither."
+            )
+        kinds = [type(predictor).__name__ for predictor in self.learned]
+        if len(set(kinds)) < len(kinds):
+            raise UserError(
+                f"ranking: learned is {', '.join(kinds)}; give each kind once."
             )
         if self.split not in ("search", "report"):
             raise UserError(

@@ -1,4 +1,4 @@
-"""Estimates that train nothing, or nearly: what a supernet's ranking must beat.
+"""Estimates that train nothing: what a supernet's ranking must beat.
 
 A rank correlation alone says little: on NAS-Bench-201 counting parameters orders cells
 better than most supernets do. So every ranking is shown next to these. Each gives
@@ -10,18 +10,14 @@ architecture as data, so that a population compiles once.
 Letters in shapes: P population, D decisions, F features, B batch.
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import stats
 
 from nas.errors import UserError
-from nas.ranking.correlation import checked, tau_b
-from predictors.base import Predictor
 from predictors.zero_cost import Proxy
 from search_spaces import Architecture, SearchSpace
 from supernets import Supernet
@@ -208,7 +204,7 @@ def noise_inputs(supernet: Supernet, key: jax.Array, batch: int) -> jax.Array:
     return jax.random.normal(key, shape, jnp.float32)
 
 
-# ------------------------------------------------------------------ features and fits
+# ------------------------------------------------------------------------ features
 def option_counts(
     space: SearchSpace, genotypes: np.ndarray, live: np.ndarray | None = None
 ) -> tuple[tuple[str, ...], np.ndarray]:
@@ -238,82 +234,6 @@ def option_counts(
             value = taken if text else taken * float(option)
             columns[name] = columns.get(name, 0.0) + value
     return tuple(columns), np.stack(list(columns.values()), axis=1)
-
-
-@dataclasses.dataclass(frozen=True)
-class Learned:
-    """How well a predictor orders architectures that it has not seen.
-
-    Attributes:
-      tau: mean tau-b over draws.
-      low: 2.5 % quantile over draws.
-      high: 97.5 % quantile over draws.
-      sample: how many true values it was fitted to in each draw.
-      n: architectures that it was tried on in each draw.
-      draws: how many.
-    """
-
-    tau: float | None
-    low: float | None
-    high: float | None
-    sample: int
-    n: int
-    draws: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the fields as a dictionary that JSON can hold."""
-        return dataclasses.asdict(self)
-
-
-def learned_baseline(
-    predictor: Predictor,
-    encodings: np.ndarray,
-    truth: Any,
-    sample: int = 50,
-    draws: int = 20,
-    seed: int = 0,
-) -> Learned:
-    """Fit a predictor to few true values, and rank the others by it.
-
-    This baseline trains: `sample` architectures stand-alone. It is what the same truth
-    buys without a supernet, and is never tried on what it has seen. It is fitted to
-    the ranks of the sample's errors, for one architecture that does not train would
-    otherwise weigh more than the differences between all others.
-
-    Args:
-      predictor: how.
-      encodings: `float64[P, F]`.
-      truth: `float[P]`, errors.
-      sample: architectures with a known truth.
-      draws: repetitions with other architectures.
-      seed: of the draws.
-
-    Returns:
-      The mean and quantiles over draws of tau-b on the P - sample others.
-
-    Raises:
-      UserError: P is too small, or there is no draw.
-    """
-    truth = checked(truth, "truth", len(encodings))
-    n = len(truth) - sample
-    if sample < 2 or n < 2 or draws < 1:
-        raise UserError(
-            f"ranking: {sample} of {len(truth)} architectures in each of {draws} draws "
-            "cannot be fitted and tried; at least 2 to fit, 2 others, and 1 draw are "
-            "needed."
-        )
-    rng = np.random.default_rng(seed)
-    taus = []
-    for _ in range(draws):
-        order = rng.permutation(len(truth))
-        seen, others = order[:sample], order[sample:]
-        fitted = predictor.fit(encodings[seen], stats.rankdata(truth[seen]))
-        taus.append(tau_b(truth[others], fitted.predict(encodings[others]).mean))
-    known = [tau for tau in taus if tau is not None]
-    if not known:
-        return Learned(None, None, None, sample, n, draws)
-    low, high = np.quantile(known, [0.025, 0.975])
-    return Learned(float(np.mean(known)), float(low), float(high), sample, n, draws)
 
 
 def baselines(

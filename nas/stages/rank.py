@@ -20,7 +20,8 @@ import numpy as np
 from nas.data import Split
 from nas.errors import UserError
 from nas.evaluation.evaluate import COLUMNS
-from nas.ranking.baselines import Learned, baselines, learned_baseline, option_counts
+from nas.ranking.baselines import baselines, option_counts
+from nas.ranking.held_out import SAMPLE, HeldOut, held_out
 from nas.ranking.rank import rank as hold
 from nas.ranking.sampling import stratified_rows
 from nas.ranking.table import TruthTable
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 FITTED = "fitted formula"
 FIXED = "fixed formula"
 _SAVE_EVERY = 20.0
-_SAMPLE = 50
 _EXAMPLES = 32
 
 
@@ -221,7 +221,7 @@ def _same(path: Path, found: dict[str, Any]) -> bool:
 
 def _baselines(
     run: "Run", table: TruthTable
-) -> tuple[dict[str, np.ndarray], dict[str, Learned], dict[str, float]]:
+) -> tuple[dict[str, np.ndarray], dict[str, HeldOut], dict[str, float]]:
     """Score the architectures by what trains nothing, and by few true values."""
     settings, supernet = run.experiment.ranking, run.supernet.plain
     names, counts = _counts(run, table)
@@ -256,13 +256,28 @@ def _baselines(
         ones = fitted.predict(np.eye(len(names))).mean
         none = fitted.predict(np.zeros((1, len(names)))).mean
         weights = dict(zip(names, (none - ones).tolist(), strict=True))
-    learned = {}
-    if settings.learned is not None and len(table) >= 2 * _SAMPLE:
-        name = f"{type(settings.learned).__name__} on {_SAMPLE} true errors"
-        learned[name] = learned_baseline(
-            settings.learned, counts, table.mean("error"), _SAMPLE
-        )
+    learned = _learned(run, table, counts, scores["live_parameters"])
     return scores, learned, weights
+
+
+def _learned(
+    run: "Run", table: TruthTable, counts: np.ndarray, live: np.ndarray
+) -> dict[str, HeldOut]:
+    """Fit predictors to few true values, and try each on the others."""
+    given = run.experiment.ranking.learned
+    if given and len(table) < 2 * SAMPLE:
+        run.notify(
+            f"Of {len(table)} architectures {SAMPLE} would be too many to fit a "
+            f"predictor to: ranking.learned needs at least {2 * SAMPLE}, and is left "
+            "out."
+        )
+        return {}
+    return {
+        f"{type(predictor).__name__} on {SAMPLE} true errors": held_out(
+            predictor, counts, table.mean("error"), beside=live
+        )
+        for predictor in given
+    }
 
 
 class _Array:

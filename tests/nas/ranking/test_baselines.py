@@ -12,14 +12,12 @@ from nas.ranking.baselines import (
     baselines,
     cost_baselines,
     identity_statistics,
-    learned_baseline,
     live_baseline,
     noise_inputs,
     option_counts,
     proxy_baseline,
 )
 from predictors.linear_formula import LinearFormula
-from predictors.ridge_regression import Ridge
 from predictors.zero_cost.az_nas import AZNAS
 from predictors.zero_cost.grad_norm import GradNorm
 from predictors.zero_cost.naswot import NASWOT
@@ -160,18 +158,6 @@ def test_counts_are_of_decisions_in_effect():
     live = np.ones((3, 4), bool)
     live[1, 1] = False
     assert option_counts(space, genotypes, live)[1][1, 2] == 1
-
-
-def test_a_learned_baseline_is_tried_on_what_it_has_not_seen():
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(120, 4))
-    learns = learned_baseline(Ridge(), x, x @ [1.0, 2, 3, 4], sample=30, draws=4)
-    assert learns.tau > 0.95 and learns.n == 90 and learns.draws == 4
-    # With as many features as architectures, what was seen is fitted exactly.
-    noise = learned_baseline(Ridge(), rng.normal(size=(120, 60)), rng.normal(size=120))
-    assert abs(noise.tau) < 0.15 and noise.low < noise.tau < noise.high
-    with pytest.raises(UserError, match="50 of 50"):
-        learned_baseline(Ridge(), x[:50], np.arange(50.0))
 
 
 @pytest.mark.parametrize("name", ["LanguageModel", "VisionTransformer", "Mobile"])
