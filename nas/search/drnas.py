@@ -21,6 +21,11 @@ class DrNAS(GradientController):
 
     NAME: ClassVar[str] = "drnas"
 
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        super().__post_init__()
+        _ = self.relaxation
+
     @property
     def relaxation(self) -> Relaxation:
         """Dirichlet; see `GradientController.relaxation`."""

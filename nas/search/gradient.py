@@ -13,8 +13,8 @@ is charged to the same budget as evaluations.
 With sub-supernets, each of which holds other architectures, preference p lives in the
 p-th, over and over. Training alphas and weights together is a strategy's work.
 
-Letters in shapes: P preferences, D decisions, O options, M objectives, S sub-supernets,
-N genotypes.
+Letters in shapes: N genotypes, P preferences, D decisions, O options, M objectives, S
+sub-supernets.
 """
 
 import abc
@@ -67,8 +67,11 @@ FAST = AlphaOptimizer(learning_rate=0.1, weight_decay=0.0)
 class GradientController(Controller):
     """What the concrete controllers share; they say what alphas mean."""
 
+    population: int = 24
+    """N, how many architectures an ask proposes: preferred ones, then drawn ones."""
+
     preferences: int = 8
-    """P, how many alphas there are, and how many architectures an ask proposes."""
+    """P, how many alphas there are."""
 
     steps: int = 5
     """Steps of the alphas in each ask."""
@@ -81,7 +84,7 @@ class GradientController(Controller):
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name in ("preferences", "steps", "memory"):
+        for name in ("population", "preferences", "steps", "memory"):
             if getattr(self, name) < 1:
                 raise UserError(
                     f"{self.NAME}: {name} is {getattr(self, name)}, it must be at "
@@ -152,7 +155,7 @@ class GradientController(Controller):
 
         known = state["told"][: min(int(state["num_told"]), self.memory)]
         known = known[problem.feasible(known)]
-        batch = propose(k_propose, problem, self.preferences, candidates, known)
+        batch = propose(k_propose, problem, self.population, candidates, known)
         return state, batch
 
     def tell(

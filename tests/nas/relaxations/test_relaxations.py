@@ -37,7 +37,8 @@ def draws(relaxation, progress=0.5, alphas=ALPHAS):
 @every_relaxation
 def test_samples_and_probabilities_lie_on_the_allowed_simplex(name):
     relaxation = RELAXATIONS[name]
-    mean = relaxation.probabilities(jnp.asarray(ALPHAS), jnp.asarray(ALLOWED))
+    probabilities = jax.jit(relaxation.probabilities)
+    mean = probabilities(jnp.asarray(ALPHAS), jnp.asarray(ALLOWED))
     for rows in (draws(relaxation)[:50], np.asarray(mean)[None]):
         assert (rows[:, ~ALLOWED] == 0).all() and (rows >= 0).all()
         np.testing.assert_allclose(rows.sum(-1), 1, rtol=1e-5)
@@ -52,7 +53,7 @@ def test_gradients_are_finite_where_options_are_not_allowed(name):
         return (rows**2).sum() + relaxation.entropy(alphas, allowed)
 
     # Near enough to each other that sparsemax keeps more than one.
-    slope = np.asarray(jax.grad(value)(jnp.asarray(0.4 * ALPHAS)))
+    slope = np.asarray(jax.jit(jax.grad(value))(jnp.asarray(0.4 * ALPHAS)))
     assert np.isfinite(slope).all() and (slope[~ALLOWED] == 0).all()
     assert (slope[ALLOWED] != 0).any()
 
@@ -68,28 +69,29 @@ def test_what_is_derived_is_allowed_and_canonical(name):
     )
     alphas = jnp.asarray([[0.0, 1.0, 0.0], [0.1, 0.2, 3.0]], jnp.float32)
     allowed = np.array([[True, True, False], [True, True, False]])
-    derive = RELAXATIONS[name].derive
-    assert derive(alphas, jnp.asarray(allowed), space).tolist() == [1, 1]
-    assert derive(alphas, jnp.asarray(space.valid), space).tolist() == [1, 2]
+    derive = jax.jit(RELAXATIONS[name].derive, static_argnames="space")
+    assert derive(alphas, jnp.asarray(allowed), space=space).tolist() == [1, 1]
+    assert derive(alphas, jnp.asarray(space.valid), space=space).tolist() == [1, 2]
     # At depth 1 the width is dead.
-    assert derive(-alphas, jnp.asarray(space.valid), space).tolist() == [0, 0]
+    assert derive(-alphas, jnp.asarray(space.valid), space=space).tolist() == [0, 0]
 
 
 @every_relaxation
 def test_entropy_goes_from_one_to_nothing(name):
-    relaxation, allowed = RELAXATIONS[name], jnp.asarray(ALLOWED)
-    flat = float(relaxation.entropy(jnp.zeros((2, 4)), allowed))
+    entropy, allowed = jax.jit(RELAXATIONS[name].entropy), jnp.asarray(ALLOWED)
+    flat = float(entropy(jnp.zeros((2, 4)), allowed))
     assert flat == pytest.approx(1, abs=1e-5)
     sure = jnp.asarray([[400.0, -400, -400, 0], [-400.0, 0, 400, -400]])
-    assert float(relaxation.entropy(sure, allowed)) < 0.05
+    assert float(entropy(sure, allowed)) < 0.05
     alone = jnp.asarray([[True, False, False, False]] * 2)
-    assert float(relaxation.entropy(sure, alone)) == 0
+    assert float(entropy(sure, alone)) == 0
 
 
 def test_sparsemax_is_the_nearest_point_of_the_simplex():
     rows = np.random.default_rng(0).normal(0, 1, (20, 4)).astype(np.float32)
     allowed = np.ones((20, 4), bool)
-    found = Softmax("sparsemax").probabilities(jnp.asarray(rows), jnp.asarray(allowed))
+    probabilities = jax.jit(Softmax("sparsemax").probabilities)
+    found = probabilities(jnp.asarray(rows), jnp.asarray(allowed))
     low, high = rows.min(1) - 1, rows.max(1)
     for _ in range(60):  # where max(a - t, 0) sums to 1
         t = (low + high) / 2
@@ -102,7 +104,7 @@ def test_sparsemax_is_the_nearest_point_of_the_simplex():
 
 def test_sparsemax_has_the_gradient_of_its_support():
     alphas, allowed = jnp.asarray([[0.3, 0.1, -2.0, 9.0]]), jnp.asarray([[1, 1, 1, 0]])
-    jacobian = jax.jacobian(Softmax("sparsemax").probabilities)(
+    jacobian = jax.jit(jax.jacobian(Softmax("sparsemax").probabilities))(
         alphas, allowed.astype(bool)
     )
     want = np.zeros((4, 4))
@@ -138,7 +140,7 @@ def test_dirichlet_gradients_have_the_expectations_gradient():
 
     keys = jax.random.split(jax.random.key(2), DRAWS)
     each = np.asarray(jax.jit(jax.vmap(jax.grad(drawn), (None, 0)))(alphas, keys))
-    want = np.asarray(jax.grad(second_moment)(alphas))
+    want = np.asarray(jax.jit(jax.grad(second_moment))(alphas))
     error = each.std(0) / np.sqrt(DRAWS)
     assert (np.abs(each.mean(0) - want) <= 5 * error + 1e-7).all()
     assert (np.abs(want[ALLOWED]) > 5 * error[ALLOWED]).all()
@@ -152,11 +154,12 @@ def test_dirichlet_anchor_is_the_divergence_from_flat():
         own = a[ALLOWED[d]].astype(np.float64)
         flat = scipy.stats.dirichlet(np.ones(len(own)))
         want += flat.entropy() - scipy.stats.dirichlet(own).entropy()
-    found = relaxation.regularization(jnp.asarray(ALPHAS), allowed)
+    regularization = jax.jit(relaxation.regularization)
+    found = regularization(jnp.asarray(ALPHAS), allowed)
     assert float(found) == pytest.approx(2 * want, rel=1e-4)
     assert float(Dirichlet().regularization(jnp.asarray(ALPHAS), allowed)) == 0
-    zero = relaxation.regularization(jnp.zeros((2, 4)), allowed)
-    assert float(zero) == pytest.approx(0, abs=1e-6)
+    zero = regularization(jnp.zeros((2, 4)), allowed)
+    assert float(zero) == pytest.approx(0, abs=1e-4)
 
 
 def test_dirichlet_survives_alphas_far_below_zero():
@@ -184,7 +187,8 @@ def test_gumbel_passes_the_soft_weights_gradient():
         rows = GumbelSoftmax(hard=hard).sample(alphas, key, 0.7, allowed)
         return (rows * scores).sum()
 
-    slopes = [jax.grad(value)(jnp.asarray(ALPHAS), hard) for hard in (True, False)]
+    slope = jax.jit(jax.grad(value), static_argnums=1)
+    slopes = [slope(jnp.asarray(ALPHAS), hard) for hard in (True, False)]
     np.testing.assert_array_equal(*map(np.asarray, slopes))
     assert (np.asarray(slopes[0])[ALLOWED] != 0).all()
 
@@ -193,7 +197,7 @@ def test_temperature_falls_linearly_as_published():
     gumbel = GumbelSoftmax()
     assert float(gumbel.temperature(0.0)) == 10
     assert float(gumbel.temperature(0.5)) == pytest.approx(5.05)
-    assert float(gumbel.temperature(1.0)) == pytest.approx(0.1)
+    assert float(gumbel.temperature(1.0)) == pytest.approx(0.1, rel=1e-5)
 
 
 def test_alphas_move_as_published():
