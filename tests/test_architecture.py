@@ -40,6 +40,7 @@ MAY_APPLY = {
     EVALUATE,
     "nas.stages.export",  # gives the logits that an exported file is held against
     "nas.training.alone",  # one architecture from fresh weights, which shares nothing
+    "nas.training.relaxed",  # what gradient methods follow while no weight moves
     "nas.ranking.baselines",  # scores weights that were never trained
 }
 MAY_DIFFERENTIATE = {
@@ -49,6 +50,7 @@ MAY_DIFFERENTIATE = {
     "nas.stages.initial",  # transposes extraction, which is linear; trains nothing
     "nas.partition.gradient_matching",  # compares gradients, and updates nothing
     "nas.watch.interference",  # the same
+    "nas.search.gradient",  # of alphas, while no weight moves
     "nas.search.policy_gradient",  # a policy over genotypes, which holds no network
 }
 # A strategy is the part of the one step that gives it gradients.

@@ -3,7 +3,9 @@
 Letters in shapes: P preferences, D decisions, O options.
 """
 
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -29,10 +31,8 @@ def describe(
       `p/<decision>/derived`, an option's index, and `p/<decision>/<option>`, its
       probability.
     """
-    given = jnp.asarray(alphas), jnp.asarray(allowed)
-    rows = np.asarray(jax.vmap(relaxation.probabilities)(*given))
-    entropy = np.asarray(jax.vmap(relaxation.entropy)(*given))
-    derived = derive_all(relaxation, space, alphas, allowed)
+    told = _told(relaxation, space, jnp.asarray(alphas), jnp.asarray(allowed))
+    rows, entropy, derived = map(np.asarray, told)
     found: dict[str, float] = {}
     for p in range(len(rows)):
         found[f"{p}/entropy"] = float(entropy[p])
@@ -52,11 +52,24 @@ def derive_all(
     allowed: np.ndarray | jax.Array,
 ) -> np.ndarray:
     """Take the most probable options of each of P alphas, `int32[P, D]`, canonical."""
+    told = _told(relaxation, space, jnp.asarray(alphas), jnp.asarray(allowed))
+    return np.asarray(told[2])
 
-    def one(alphas: jax.Array, allowed: jax.Array) -> jax.Array:
-        return relaxation.derive(alphas, allowed, space)
 
-    return np.asarray(jax.vmap(one)(jnp.asarray(alphas), jnp.asarray(allowed)))
+@functools.partial(jax.jit, static_argnames=("relaxation", "space"))
+def _told(
+    relaxation: Relaxation, space: SearchSpace, alphas: jax.Array, allowed: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Give probabilities, entropies and what is derived, of each of P alphas."""
+
+    def one(alphas: jax.Array, allowed: jax.Array) -> Any:
+        return (
+            relaxation.probabilities(alphas, allowed),
+            relaxation.entropy(alphas, allowed),
+            relaxation.derive(alphas, allowed, space),
+        )
+
+    return jax.vmap(one)(alphas, allowed)
 
 
 def derived_text(space: SearchSpace, derived: Sequence[np.ndarray]) -> str:

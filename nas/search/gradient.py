@@ -110,11 +110,8 @@ class GradientController(Controller):
         """Draw alphas near zero; see `Controller.init`."""
         self._relaxed(problem)
         state, space = start(key), problem.space
-        keys = jax.random.split(fold(state, _FIRST), self.preferences)
-        alphas = jnp.stack([self.relaxation.init(k, space) for k in keys])
-        moving = {"alphas": alphas, "optimizer": self.alphas.build().init(alphas)}
         return state | {
-            **host(moving),
+            **host(_begin(self, space, fold(state, _FIRST))),
             "age": np.array(0, np.int32),
             "told": np.zeros((self.memory, space.num_decisions), np.int32),
             "num_told": np.array(0, np.int32),
@@ -203,6 +200,14 @@ class GradientController(Controller):
                 "evolution, nsga2, local or reinforce"
             )
         return problem.relaxed
+
+
+@functools.partial(jax.jit, static_argnames=("controller", "space"))
+def _begin(controller: GradientController, space: SearchSpace, key: jax.Array) -> State:
+    """Draw the alphas `float32[P, D, O]` of a start, and make their optimiser."""
+    keys = jax.random.split(key, controller.preferences)
+    alphas = jax.vmap(lambda k: controller.relaxation.init(k, space))(keys)
+    return {"alphas": alphas, "optimizer": controller.alphas.build().init(alphas)}
 
 
 @functools.partial(jax.jit, static_argnames=("controller", "space", "objectives"))

@@ -315,8 +315,8 @@ class Alternating(Strategy):
           preferred where others have some: the known way in which gradient methods
           fail is that skip connections take all.
         """
-        entropy = [self.relaxation.entropy(a, allowed) for a in state["alphas"]]
-        found = {"alpha_entropy": jnp.stack(entropy).mean()}
+        entropy = jax.vmap(self.relaxation.entropy, (0, None))
+        found = {"alpha_entropy": entropy(jnp.asarray(state["alphas"]), allowed).mean()}
         if context.cost is None:
             return found
         free, choice = weightless(context, allowed)

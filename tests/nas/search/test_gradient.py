@@ -20,19 +20,27 @@ CONTROLLERS = {
     "drnas": DrNAS(),
     "gdas": GDAS(horizon=60),
 }
-every_controller = pytest.mark.parametrize("name", CONTROLLERS)
+SMALL = DARTS(population=5, preferences=4, steps=2)
 
 
 def test_the_toys_relaxation_is_the_toy_at_its_corners(elastic):
     data = elastic.relaxed.data
-    for genotype in elastic.space.enumerate()[::37]:
+
+    @jax.jit
+    def at(genotype):
         arch = Architecture.hard(elastic.space, genotype)
-        found = elastic.relaxed.objectives(data, arch, arch.weights, None, None)
+        return elastic.relaxed.objectives(data, arch, arch.weights, None, None)
+
+    for genotype in elastic.space.enumerate()[::37]:
+        found = at(genotype)
         want = elastic.points(genotype[None])[0] / [1, 500]
         np.testing.assert_allclose(np.asarray(found), want, rtol=1e-4)
 
 
-@every_controller
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] * (n != "darts")) for n in CONTROLLERS],
+)
 def test_alphas_find_the_best_of_each_preference(name, cells):
     """Nothing is told: all is learnt from the gradient, for each trade-off its own."""
     controller = dataclasses.replace(CONTROLLERS[name], preferences=3, steps=50)
@@ -54,7 +62,7 @@ def test_alphas_find_the_best_of_each_preference(name, cells):
     assert found[0, 1] > found[2, 1] and found[0, 0] < found[2, 0]
 
 
-@every_controller
+@pytest.mark.parametrize("name", ["darts", "gdas"])
 def test_two_equal_options_go_to_the_cheaper(name):
     space = SearchSpace("toy", (Decision("a", ("dear", "cheap", "bad")),))
     controller = dataclasses.replace(CONTROLLERS[name], preferences=3, steps=40)
@@ -83,7 +91,7 @@ def test_proposals_live_in_their_sub_supernets(cells):
     halves = np.stack([cells.space.valid] * 2)
     halves[0, 0, 3:] = halves[1, 0, :3] = False
     relaxed = dataclasses.replace(cells.relaxed, allowed=halves)
-    controller = DARTS(population=32, preferences=4, steps=1)
+    controller = dataclasses.replace(SMALL, population=32)
     problem = Problem(cells.space, 2, relaxed=relaxed)
     state = controller.init(jax.random.key(0), problem)
     state, asked = controller.ask(state, problem)
@@ -95,10 +103,7 @@ def test_proposals_live_in_their_sub_supernets(cells):
 def test_asks_are_charged_to_the_budget(elastic):
     """Passes forward and back, of every preference in every step, by the price."""
     relaxed = dataclasses.replace(elastic.relaxed, price=lambda hard: 0.1 + (not hard))
-    soft, hard = (
-        dataclasses.replace(kind, population=5, preferences=4, steps=2)
-        for kind in (DARTS(), GDAS())
-    )
+    soft, hard = SMALL, GDAS(population=5, preferences=4, steps=2)
     problem = Problem(elastic.space, 2, relaxed=relaxed)
     assert hard.overhead(problem) == pytest.approx(PASSES * 4 * 2 * 0.1)
     assert soft.overhead(problem) == pytest.approx(PASSES * 4 * 2 * 1.1)
@@ -132,7 +137,7 @@ def test_without_gradients_they_say_so(elastic):
 
 def test_gradients_that_are_not_finite_are_said(cells):
     def broken(data, arch, rows, home, key):
-        return jnp.log(arch.weights.sum() * jnp.float32(-1)) * jnp.ones(2)
+        return jnp.log(0 * arch.weights.sum()) * jnp.ones(2)
 
     relaxed = dataclasses.replace(cells.relaxed, objectives=broken)
     problem = Problem(cells.space, 2, relaxed=relaxed)
@@ -155,14 +160,14 @@ def test_memory_is_a_ring(cells):
 
 def test_what_is_known_to_be_good_is_evaluated_first(elastic):
     first = elastic.space.enumerate()[[200, 7, 200]]
-    loop = elastic.loop(Search(DARTS(population=4), evaluations=20))
+    loop = elastic.loop(Search(SMALL, evaluations=20))
     loop = dataclasses.replace(loop, first=first)
     loop.step(loop.init(jax.random.key(0)))
     seen = elastic.calls[0]
-    assert seen[:2].tolist() == first[:2].tolist() and 4 <= len(seen) <= 6
+    assert seen[:2].tolist() == first[:2].tolist() and 5 <= len(seen) <= 7
     # What the constraints refuse is left out.
     limit = int(elastic.costs(first)["macs"].min())
-    search = Search(DARTS(population=4), evaluations=20, where=(f"macs<={limit}",))
+    search = Search(SMALL, evaluations=20, where=(f"macs<={limit}",))
     tight = dataclasses.replace(elastic.loop(search), first=first)
     tight.step(tight.init(jax.random.key(0)))
     seen = elastic.calls[-1]
