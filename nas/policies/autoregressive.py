@@ -31,7 +31,7 @@ Carry = tuple[jax.Array, jax.Array]
 class Autoregressive(Policy):
     """A one-layer LSTM with an embedding and a head for each decision."""
 
-    hidden: int = 64
+    hidden: int = 32
     """H, the width of the LSTM and of the embeddings."""
 
     temperature: float = 5.0

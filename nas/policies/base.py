@@ -81,6 +81,20 @@ class Policy(abc.ABC):
           `int32[P, D]`, canonical.
         """
 
+    def evaluate(
+        self,
+        params: Params,
+        space: SearchSpace,
+        genotypes: jax.Array,
+        preference: jax.Array,
+    ) -> tuple[jax.Array, jax.Array]:
+        """Give `log_prob` and `entropy` in one pass."""
+        table = self.log_probabilities(params, space, genotypes, preference)
+        taken = jnp.take_along_axis(table, genotypes[..., None], axis=-1)[..., 0]
+        entropy = -(jnp.exp(table) * table).sum(axis=-1)
+        alive = space.alive(genotypes)
+        return jnp.where(alive, taken, 0.0), jnp.where(alive, entropy, 0.0)
+
     def log_prob(
         self,
         params: Params,
@@ -100,9 +114,7 @@ class Policy(abc.ABC):
           `float32[P, D]`, whose sum over decisions is a genotype's log-probability.
           Dead decisions have no choice, so theirs is 0.
         """
-        table = self.log_probabilities(params, space, genotypes, preference)
-        taken = jnp.take_along_axis(table, genotypes[..., None], axis=-1)[..., 0]
-        return jnp.where(space.alive(genotypes), taken, 0.0)
+        return self.evaluate(params, space, genotypes, preference)[0]
 
     def entropy(
         self,
@@ -123,9 +135,7 @@ class Policy(abc.ABC):
           `float32[P, D]`, 0 for dead decisions. The mean of its sum over decisions,
           over genotypes of the policy, is the policy's entropy.
         """
-        table = self.log_probabilities(params, space, genotypes, preference)
-        each = -(jnp.exp(table) * table).sum(axis=-1)
-        return jnp.where(space.alive(genotypes), each, 0.0)
+        return self.evaluate(params, space, genotypes, preference)[1]
 
 
 def normalised(logits: jax.Array, valid: jax.Array) -> jax.Array:

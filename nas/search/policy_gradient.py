@@ -9,11 +9,12 @@ it: it is a draw of the mixture of the policies of all preferences, and its weig
 preference is its probability there over that in the mixture. Such weights never exceed
 the number of preferences, and the gradient stays unbiased (the balance heuristic).
 
-Proposals must differ and meet the constraints, draws need not. An architecture counts
-as often as it was drawn; what chance added, because the policy gave too little that is
-new, was never drawn and teaches nothing. Draws that the constraints refuse are left
-out, so that the policy learnt is the one given that they are met: with the baseline at
-the mean of the rewards, the gradient is of its expected reward.
+Proposals are new, differ and meet the constraints; draws need not. An architecture
+counts as often as it was drawn, and one that was measured lately counts without being
+proposed again. What chance added, because the policy gave too little that is new, was
+never drawn and teaches nothing. Draws that the constraints refuse are left out, so that
+the policy learnt is the one given that they are met: with the baseline at the mean of
+the rewards, the gradient is of its expected reward.
 
 References:
   Williams, "Simple statistical gradient-following algorithms for connectionist
@@ -78,7 +79,8 @@ class PolicyGradient(Controller):
     there is one preference more."""
 
     memory: int = 200
-    """How many architectures, the latest told, rewards are ranked among."""
+    """How many architectures, the latest told, rewards are ranked among; they are not
+    proposed again."""
 
     def __post_init__(self) -> None:
         """Refuse what could not learn."""
@@ -88,6 +90,11 @@ class PolicyGradient(Controller):
                     f"{self.NAME}: {name} is {getattr(self, name)}, it must be at "
                     "least 1."
                 )
+        if self.memory < self.population:
+            raise UserError(
+                f"{self.NAME}: memory is {self.memory} and population is "
+                f"{self.population}; what is proposed at a time must fit into memory."
+            )
         if self.learning_rate <= 0 or self.entropy_bonus < 0:
             raise UserError(
                 f"{self.NAME}: learning_rate is {self.learning_rate} and entropy_bonus "
@@ -130,8 +137,8 @@ class PolicyGradient(Controller):
             "params": params,
             "optimizer": self.optimizer.init(params),
             "baseline": np.full(num_preferences, np.nan, np.float32),
-            "asked": np.zeros((self.population, space.num_decisions), np.int32),
-            "drawn": np.zeros(self.population, np.int32),
+            "drawn": np.zeros((2 * self.population, space.num_decisions), np.int32),
+            "times": np.zeros(2 * self.population, np.int32),
             "memory": populations.empty(
                 self.memory, space.num_decisions, num_objectives
             ),
@@ -144,19 +151,48 @@ class PolicyGradient(Controller):
         preferences = lattice(problem.num_objectives, self.divisions)
         rounds = -(-DRAWS * self.population // len(preferences))
         table = np.tile(preferences.astype(np.float32), (rounds, 1))
-        drawn: collections.Counter[bytes] = collections.Counter()
+        times: collections.Counter[bytes] = collections.Counter()
+        exhausted = False
 
         def draw(draw_key: jax.Array) -> np.ndarray:
+            nonlocal exhausted
+            if exhausted:
+                return problem.known[:0]
             rows = np.asarray(
                 _sample(self.policy, problem.space, state["params"], draw_key, table)
             )
-            drawn.update(row.tobytes() for row in rows)
+            before = len(times)
+            times.update(row.tobytes() for row in rows)
+            exhausted = len(times) == before
             return rows
 
-        asked = propose(key, problem, self.population, draw, problem.known[:0])
+        known = populations.load(state["memory"]).genotypes
+        asked = propose(key, problem, self.population, draw, known)
+        return state | self._drawn(asked, known, times), asked
+
+    def _drawn(
+        self, asked: np.ndarray, known: np.ndarray, times: collections.Counter[bytes]
+    ) -> State:
+        """List what was drawn, first what is proposed, then the most drawn known.
+
+        Args:
+          asked: int32[P, D].
+          known: int32[N, D].
+          times: how often each genotype was drawn.
+
+        Returns:
+          `drawn` int32[2P, D] and `times` int32[2P], 0 of those that chance added.
+        """
         # Popped, so that one that had to be proposed twice counts once.
-        counts = [drawn.pop(row.tobytes(), 0) for row in asked]
-        return state | {"asked": asked, "drawn": np.array(counts, np.int32)}, asked
+        first = [times.pop(row.tobytes(), 0) for row in asked]
+        again = np.array([times[row.tobytes()] for row in known], np.int32)
+        most = np.argsort(-again, kind="stable")[: self.population]
+        drawn = np.zeros((2 * self.population, asked.shape[1]), np.int32)
+        counts = np.zeros(2 * self.population, np.int32)
+        drawn[: len(asked)], counts[: len(asked)] = asked, first
+        end = len(asked) + len(most)
+        drawn[len(asked) : end], counts[len(asked) : end] = known[most], again[most]
+        return {"drawn": drawn, "times": counts}
 
     def tell(
         self,
@@ -167,19 +203,20 @@ class PolicyGradient(Controller):
         violation: np.ndarray,
     ) -> State:
         """Learn from those that the policy drew; all are ranked among."""
+        fine = problem.feasible(genotypes)
         told = populations.Members(genotypes, objectives, violation)
-        state = state | {"memory": _remember(state["memory"], told)}
-        mine, theirs = _matches(state, genotypes)
+        state = state | {"memory": _remember(state["memory"], told.take(fine))}
+        recent = populations.load(state["memory"])
+        mine, rows = _measured(state, recent)
         if not len(mine):
             return state
-        recent = populations.load(state["memory"])
         preferences = lattice(problem.num_objectives, self.divisions)
-        drawn = np.zeros(self.population, np.float32)
-        drawn[mine] = state["drawn"][mine]
-        reward = np.zeros((self.population, len(preferences)), np.float32)
+        times = np.zeros(len(state["times"]), np.float32)
+        times[mine] = state["times"][mine]
+        reward = np.zeros((len(times), len(preferences)), np.float32)
         reward[mine] = rewards(
-            objectives[theirs],
-            violation[theirs],
+            recent.objectives[rows],
+            recent.violation[rows],
             (recent.objectives, recent.violation),
             preferences,
         )
@@ -187,11 +224,11 @@ class PolicyGradient(Controller):
             self,
             problem.space,
             {name: state[name] for name in ("params", "optimizer", "baseline")},
-            (state["asked"], drawn, reward, preferences.astype(np.float32)),
+            (state["drawn"], times, reward, preferences.astype(np.float32)),
         )
-        left = state["drawn"].copy()
-        left[mine] = 0  # what is told again teaches nothing again
-        return state | jax.tree.map(np.asarray, learnt) | {"drawn": left}
+        left = state["times"].copy()
+        left[mine] = 0  # a draw teaches once
+        return state | jax.tree.map(np.asarray, learnt) | {"times": left}
 
     @property
     def optimizer(self) -> optax.GradientTransformation:
@@ -207,24 +244,26 @@ def _remember(state: State, told: populations.Members) -> State:
     return populations.store(state, queue.take(rows[-len(state["violation"]) :]))
 
 
-def _matches(state: State, genotypes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find what the policy drew among what was told.
+def _measured(
+    state: State, recent: populations.Members
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find what the policy drew among what was measured.
 
     Args:
-      state: with the latest proposals.
-      genotypes: int32[N, D], as told.
+      state: with the latest draws.
+      recent: what is remembered.
 
     Returns:
-      int64[F] rows of the proposals, and int64[F] the same ones' rows in `genotypes`.
+      int64[F] rows of the draws, and int64[F] the same ones' rows in `recent`.
     """
-    told = {row.tobytes(): i for i, row in enumerate(np.asarray(genotypes, np.int32))}
+    places = {row.tobytes(): i for i, row in enumerate(recent.genotypes)}
     pairs = [
-        (i, told[row.tobytes()])
-        for i, row in enumerate(state["asked"])
-        if state["drawn"][i] and row.tobytes() in told
+        (i, places[row.tobytes()])
+        for i, row in enumerate(state["drawn"])
+        if state["times"][i] and row.tobytes() in places
     ]
-    mine, theirs = np.asarray(pairs, np.int64).reshape(-1, 2).T
-    return mine, theirs
+    mine, rows = np.asarray(pairs, np.int64).reshape(-1, 2).T
+    return mine, rows
 
 
 @functools.partial(jax.jit, static_argnames=("policy", "space", "num_objectives"))
@@ -258,23 +297,24 @@ def _learn(
       controller: the settings.
       space: of the genotypes.
       learner: `params`, `optimizer` and `baseline` float32[W], NaN before the first.
-      told: genotypes int32[P, D], how often each was drawn float32[P], rewards
-        float32[P, W] and preferences float32[W, M].
+      told: genotypes int32[N, D], how often each was drawn float32[N], rewards
+        float32[N, W] and preferences float32[W, M].
 
     Returns:
       The next `learner`.
     """
-    genotypes, drawn, reward, preferences = told
+    genotypes, times, reward, preferences = told
     policy = controller.policy
     shape = (*reward.shape, space.num_decisions)
     rows = jnp.repeat(genotypes, shape[1], axis=0)
     preference = jnp.tile(preferences, (shape[0], 1))
 
-    def log_prob(params: Params) -> jax.Array:
-        return policy.log_prob(params, space, rows, preference).reshape(shape)
+    def evaluate(params: Params) -> tuple[jax.Array, ...]:
+        found = policy.evaluate(params, space, rows, preference)
+        return tuple(each.reshape(shape) for each in found)
 
-    old = log_prob(learner["params"])
-    weight = drawn[:, None] * _balance(old.sum(axis=-1))
+    old, _ = evaluate(learner["params"])
+    weight = times[:, None] * _balance(old.sum(axis=-1))
     mean = (weight * reward).sum(axis=0) / jnp.maximum(weight.sum(axis=0), 1e-9)
     before = learner["baseline"]
     # The first rewards are the first baseline: from 0, all would look good, or bad.
@@ -282,10 +322,10 @@ def _learn(
     advantage = reward - before[None]
 
     def loss(params: Params) -> jax.Array:
-        entropy = policy.entropy(params, space, rows, preference).reshape(shape)
-        each = controller.surrogate(log_prob(params), old, advantage)
+        new, entropy = evaluate(params)
+        each = controller.surrogate(new, old, advantage)
         each = each + controller.entropy_bonus * entropy.sum(axis=-1)
-        return -(weight * each).sum() / (drawn.sum() * shape[1])
+        return -(weight * each).sum() / (times.sum() * shape[1])
 
     def epoch(carry: tuple[Params, Any], _: None) -> tuple[tuple[Params, Any], None]:
         params, optimizer = carry
