@@ -12,6 +12,7 @@ from nas.search.discovery import discover as discover
 from nas.search.drnas import DrNAS as DrNAS
 from nas.search.evolution import RegularizedEvolution as RegularizedEvolution
 from nas.search.gdas import GDAS as GDAS
+from nas.search.guided import Guided as Guided
 from nas.search.local import LocalSearch as LocalSearch
 from nas.search.loop import Search as Search
 from nas.search.loop import SearchLoop as SearchLoop

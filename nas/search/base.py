@@ -74,6 +74,8 @@ class Problem:
       seeds: int32[N, D], feasible genotypes known beforehand, from which to start when
         sampling meets none; None: none are known.
       relaxed: the objectives for gradient methods; None: there are none.
+      costs: int32[P, D] -> float64[P, M], the objectives that are known without
+        evaluating, and NaN in the columns of the others; None: none is known.
     """
 
     space: SearchSpace
@@ -81,6 +83,20 @@ class Problem:
     feasible: Feasible = everything
     seeds: np.ndarray | None = None
     relaxed: Relaxed | None = None
+    costs: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def exact(self, genotypes: np.ndarray) -> np.ndarray:
+        """Give the objectives that are known without evaluating.
+
+        Args:
+          genotypes: int32[P, D].
+
+        Returns:
+          float64[P, M], a new array; NaN in the columns of the others.
+        """
+        if self.costs is None:
+            return np.full((len(genotypes), self.num_objectives), np.nan)
+        return np.array(self.costs(genotypes), np.float64)
 
     @property
     def known(self) -> np.ndarray:

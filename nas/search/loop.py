@@ -114,14 +114,18 @@ class SearchLoop:
         """What the controller may know."""
         num_objectives = len(self.search.objectives)
         if not self.constraints:
-            return Problem(self.space, num_objectives, relaxed=self.relaxed)
+            return Problem(
+                self.space, num_objectives, relaxed=self.relaxed, costs=self._known
+            )
 
         def feasible(genotypes: np.ndarray) -> np.ndarray:
             table = self.costs(genotypes)
             return total_violation(self.constraints, table, len(genotypes)) == 0
 
         seeds = check_satisfiable(self.constraints, self.space, self.costs)
-        return Problem(self.space, num_objectives, feasible, seeds, self.relaxed)
+        return Problem(
+            self.space, num_objectives, feasible, seeds, self.relaxed, self._known
+        )
 
     def check(self) -> None:
         """Refuse a controller that cannot search here, or not for this budget.
@@ -315,6 +319,13 @@ class SearchLoop:
             asked = np.stack([*self._first, *others])
         return controller, asked
 
+    def _known(self, genotypes: np.ndarray) -> np.ndarray:
+        """The objectives among the costs; see `Problem.costs`."""
+        table = self.costs(genotypes)
+        unknown = np.full(len(genotypes), np.nan)
+        columns = [table.get(name, unknown) for name in self.search.objectives]
+        return np.stack(columns, axis=1).astype(np.float64)
+
     def _validated(self, asked: np.ndarray) -> np.ndarray:
         name = self.search.controller.NAME
         asked = self.space.validate(asked, where=f"proposal of controller {name!r}")
@@ -376,7 +387,9 @@ class SearchLoop:
         key = fold(state, int(state["generation"]))
         if self.space.size <= ENUMERATION_LIMIT:
             left = archive.missing(self._everything)
-            return left[np.asarray(jax.random.permutation(key, len(left)))[:num]]
+            # Of one shape however few are left, so that one program draws them all.
+            score = jax.random.uniform(key, (len(self._everything),))
+            return left[np.argsort(np.asarray(score)[: len(left)])[:num]]
         seen = archive.genotypes[: len(archive)]
         # Those of earlier searches need not meet the constraints of this one.
         known = seen[self.problem.feasible(seen)]
