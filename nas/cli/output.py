@@ -20,6 +20,7 @@ _NUMBERS = {
     "nll": ("NLL", ".4f"),
     "macs": ("MACs", ",.0f"),
     "params": ("parameters", ",.0f"),
+    "latency_ms": ("latency, ms", ".4g"),
 }
 
 
