@@ -208,14 +208,14 @@ def ours(task: Task, controller: Controller) -> Callable[[int], Curves]:
     return search
 
 
-def theirs(task: Task) -> Callable[[int], Curves]:
-    """The same for the NSGA-II of pymoo."""
+def theirs(task: Task, population: int = POPULATION) -> Callable[[int], Curves]:
+    """Do the same for the NSGA-II of pymoo."""
     from experiments.studies.pymoo_nsga2 import looked_up
 
     loop = task.run.loop
 
     def search(seed: int) -> Curves:
-        genotypes = looked_up(loop, task.evaluations, POPULATION, seed)
+        genotypes = looked_up(loop, task.evaluations, population, seed)
         return curves(task.run, genotypes)
 
     return search

@@ -197,7 +197,8 @@ STAGES = (
             Option(
                 "stages",
                 "S1,S2",
-                "Of each run: train, search, rank; train,rank if absent",
+                "Of each run: train, search, rank; if absent train,rank, and of a "
+                "table search",
             ),
             Option(
                 "workdir",
@@ -222,6 +223,7 @@ STAGES = (
         (
             "nas sweep digits_cells --seeds 3 --vary training.steps=500,1000",
             "nas sweep study.py --vary variant=uniform,fair --training.steps 2000",
+            "nas sweep digits_625_tabular --vary controller=random,evolution,nsga2",
         ),
     ),
     Stage(
