@@ -14,7 +14,7 @@ from nas.search.gradient import GradientController
 
 @dataclasses.dataclass(frozen=True)
 class DARTS(GradientController):
-    """Moves the parts in which all options are mixed."""
+    """Follows the gradient of the loss by mixtures of all options."""
 
     sparse: bool = False
     """Whether parts are those of sparsemax, which leaves options out, not softmax."""

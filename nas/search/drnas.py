@@ -14,7 +14,7 @@ from nas.search.gradient import GradientController
 
 @dataclasses.dataclass(frozen=True)
 class DrNAS(GradientController):
-    """Moves Dirichlet distributions of mixtures."""
+    """Follows the gradient of the loss by mixtures drawn from Dirichlet laws."""
 
     anchor: float = 0.001
     """By what the divergence from the flat distribution is multiplied in the loss."""

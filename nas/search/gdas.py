@@ -18,7 +18,7 @@ from nas.search.gradient import GradientController
 
 @dataclasses.dataclass(frozen=True)
 class GDAS(GradientController):
-    """Moves the probabilities with which single options are drawn."""
+    """Follows the gradient of the loss by single options that are drawn and run."""
 
     hottest: float = 10.0
     """The temperature at the start; it falls linearly."""
