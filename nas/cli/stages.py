@@ -58,6 +58,12 @@ INIT = Option(
     "FILE",
     "Start from weights.safetensors of a trained largest subnet",
 )
+INTO = Option(
+    "into",
+    "DIR",
+    "Search the same weights in a folder of its own, with an empty archive, so that "
+    "nas compare can compare controllers",
+)
 TRUTH = Option("truth", "FILE.npz", "Another truth, as made by nas truth")
 LATENCY = Option(
     "latency",
@@ -103,7 +109,7 @@ STAGES = (
         "search",
         "Search a trained supernet, or a table; again and again if you like",
         "nas.cli.work:search",
-        (WORKDIR, WHERE, CONTROLLER, TRUTH, LATENCY, *PROCESSES),
+        (WORKDIR, WHERE, CONTROLLER, INTO, TRUTH, LATENCY, *PROCESSES),
         _EXPERIMENT,
         "Another controller, budget or constraint is a new search that knows what the "
         "ones before it evaluated; front.json is of the latest. Settings of the "
@@ -113,6 +119,7 @@ STAGES = (
         (
             "nas search digits_625_tabular --controller evolution",
             "nas search runs/digits_cells --controller random",
+            "nas search runs/digits_cells --controller random --into runs/by_chance",
             "nas search digits_cells --where 'macs<=3e5' --search.evaluations 500",
             "nas search runs/digits_cells --where 'latency_ms<=2'",
         ),

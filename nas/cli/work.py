@@ -1,5 +1,6 @@
 """The stages that carry out an experiment, or a part of it."""
 
+import dataclasses
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -61,8 +62,10 @@ def search(stage: Stage, arguments: Arguments) -> int:
     """Search the trained supernet and measure the front again."""
     session = _start(stage, arguments)
     if session.tabular:
+        _refuse_fork(session, arguments.one("into"))
         return search_table(session)
     _check_trained(session)
+    session = _forked(session, arguments.one("into"))
     with session.open(tell) as work:
         outdate(work.workdir)
         work.search()
@@ -173,6 +176,25 @@ def _trained(stage: Stage, arguments: Arguments) -> Session:
     session = _start(stage, arguments)
     _check_trained(session)
     return session
+
+
+def _refuse_fork(session: Session, into: str | None) -> None:
+    if into is not None:
+        raise UserError(
+            f"--into {into}: {session.experiment.name} has no trained weights to "
+            f"search in another folder. Give --workdir {into}."
+        )
+
+
+def _forked(session: Session, into: str | None) -> Session:
+    """Search the same weights in a folder of its own, if that is asked for."""
+    if into is None:
+        return session
+    from nas.stages.fork import fork
+
+    target = Path(into).expanduser()
+    fork(session.workdir, target)
+    return dataclasses.replace(session, workdir=target)
 
 
 def _check_trained(session: Session) -> None:

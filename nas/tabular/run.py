@@ -18,6 +18,7 @@ from nas.stages.searching import carry_out
 from nas.tabular.experiment import TabularExperiment
 from nas.tabular.lookup import Lookup, bind
 from nas.tabular.optimum import Optimum
+from nas.training.step import role_key
 
 MAY_CHANGE = ("search", "most", "versions", "backend", "command")
 UNTOLD = ("versions", "backend", "command")
@@ -65,6 +66,9 @@ class TabularRun:
         self.workdir: Workdir | None = None
         self.searched: tuple[SearchLoop, Any] | None = None
         _ = self.optimum.best
+        # A controller that needs more than look-ups says so before anything is made.
+        controller = self.loop.search.controller
+        controller.init(role_key(experiment.seed, "search"), self.loop.problem)
         if workdir is not None:
             self.workdir = Workdir(workdir)
             for difference in self.workdir.write_config(self.config, MAY_CHANGE):

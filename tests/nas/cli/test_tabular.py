@@ -45,6 +45,8 @@ def test_a_profile_says_what_the_table_holds(nas):
         (("run", "--data", "digits"), ["--data", "--truth.root DIR"]),
         (("search", "--controller", "nsga3"), ["Did you mean nsga2?", "  random  "]),
         (("search", "--search.objectives", "error,latency_ms"), ["'latency_ms'"]),
+        (("search", "--controller", "darts"), ["darts", "evolution"]),
+        (("search", "--into", "b"), ["--into b", "Give --workdir b"]),
         (("search", "--where", "macs<=3"), ["macs<=3", "cannot be met", "31136"]),
         (("search", "--decide", "0,1,2"), ["no seed is left to report"]),
         (("search", "--truth", "absent.npz"), ["absent.npz", "no such file"]),
