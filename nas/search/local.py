@@ -128,6 +128,7 @@ class LocalSearch(Controller):
         left = np.flatnonzero(~tried[:count].ravel())
         left = left[np.argsort(order[left], kind="stable")]
         members = np.asarray(state["genotypes"])
+        known = {row.tobytes() for row in members[:count]}
         found: dict[bytes, np.ndarray] = {}
         while len(left) and len(found) < self.batch:
             some, left = np.split(left, [min(len(left), _CHUNK * self.batch)])
@@ -139,7 +140,7 @@ class LocalSearch(Controller):
                 if len(found) == self.batch:
                     break
                 tried.flat[at] = True
-                if accepted:
+                if accepted and row.tobytes() not in known:
                     found[row.tobytes()] = row
         rows = np.asarray(list(found.values()), np.int32)
         return tried, rows.reshape(-1, problem.space.num_decisions)
