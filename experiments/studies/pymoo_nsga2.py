@@ -37,7 +37,7 @@ def looked_up(
     Raises:
       UserError: pymoo is not installed.
     """
-    algorithm, problem = _start(loop, population, seed)
+    algorithm, problem = start(loop, population, seed)
     seen: dict[bytes, np.ndarray] = {}
     idle = 0
     while len(seen) < evaluations and idle < PATIENCE:
@@ -53,8 +53,20 @@ def looked_up(
     return np.asarray(list(seen.values())[:evaluations], np.int32)
 
 
-def _start(loop: SearchLoop, population: int, seed: int) -> tuple[Any, Any]:
-    """Set the algorithm up with a problem that looks architectures up."""
+def start(loop: SearchLoop, population: int, seed: int) -> tuple[Any, Any]:
+    """Set the algorithm up with a problem that looks architectures up.
+
+    Args:
+      loop: bound to the table; its controller is not asked.
+      population: how many survive.
+      seed: of pymoo.
+
+    Returns:
+      pymoo's algorithm, which is asked and told, and pymoo's problem.
+
+    Raises:
+      UserError: pymoo is not installed.
+    """
     try:
         from pymoo.algorithms.moo.nsga2 import NSGA2
         from pymoo.core.mutation import Mutation
