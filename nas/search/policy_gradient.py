@@ -68,7 +68,7 @@ class PolicyGradient(Controller):
     learning_rate: float = 0.02
     """Of Adam. Published ones are a tenth or less, for as many more updates."""
 
-    entropy_bonus: float = 0.003
+    entropy_bonus: float = 0.02
     """By what the policy's entropy is multiplied, in nats, in what is maximised."""
 
     baseline_decay: float = 0.7
