@@ -87,6 +87,37 @@ def proxy_baseline(
       UserError: a score is not a number, as when a product over layers overflows; or
         the proxy cannot score this supernet, or not without labels.
     """
+    scores = proxy_scores(supernet, proxy, genotypes, inputs, labels, seed)
+    macs = supernet.costs(np.asarray(genotypes))["macs"]
+    return -_finite(proxy.assemble(scores, macs))
+
+
+def proxy_scores(
+    supernet: Supernet,
+    proxy: Proxy,
+    genotypes: np.ndarray,
+    inputs: jax.Array | None = None,
+    labels: jax.Array | None = None,
+    seed: int = 0,
+    seen: Callable[[], None] = lambda: None,
+) -> np.ndarray:
+    """Score architectures one by one, each for itself; see `proxy_baseline`.
+
+    Args:
+      supernet: as there, and so are the following.
+      proxy: the score.
+      genotypes: `int32[P, D]`.
+      inputs: `[B, *input_shape]`, or None.
+      labels: `int[B]`, `int[B, T]` or None.
+      seed: of the weights and the noise.
+      seen: called after each architecture.
+
+    Returns:
+      `float64[P]` or `float64[P, Q]`, what the proxy gave, larger is better.
+
+    Raises:
+      UserError: as there.
+    """
     key = jax.random.key(seed)
     params = supernet.init(jax.random.fold_in(key, 0))
     if inputs is None:
@@ -99,7 +130,7 @@ def proxy_baseline(
                 inputs = inputs.astype(jnp.float64)
         program = _score_program(supernet, proxy, params, inputs, labels)
         try:
-            scores = _each(program, genotypes)
+            scores = _each(program, genotypes, seen)
         except ValueError as error:
             raise UserError(f"ranking: {error}") from error
     if np.isnan(scores).any():
@@ -109,8 +140,7 @@ def proxy_baseline(
             f"{np.asarray(genotypes)[first].tolist()}, is no number; leave this proxy "
             "out for this supernet."
         )
-    macs = supernet.costs(np.asarray(genotypes))["macs"]
-    return -_finite(proxy.assemble(scores, macs))
+    return scores
 
 
 def _score_program(
@@ -268,10 +298,15 @@ def baselines(
 
 
 def _each(
-    program: Callable[[jax.Array], jax.Array], genotypes: np.ndarray
+    program: Callable[[jax.Array], jax.Array],
+    genotypes: np.ndarray,
+    seen: Callable[[], None],
 ) -> np.ndarray:
-    rows = [program(jnp.asarray(row, jnp.int32)) for row in np.asarray(genotypes)]
-    return np.asarray(jax.device_get(rows), np.float64)
+    rows = []
+    for genotype in np.asarray(genotypes):
+        rows.append(jax.device_get(program(jnp.asarray(genotype, jnp.int32))))
+        seen()
+    return np.asarray(rows, np.float64)
 
 
 def _finite(scores: np.ndarray) -> np.ndarray:

@@ -51,14 +51,15 @@ class Guided(Controller):
     predictor: Predictor | None = None
     """What is fitted to the measurements; none: ridge."""
 
-    batch: int = 20
+    batch: int = 50
     """P, how many architectures are measured between two fits."""
 
-    initial: int = 20
+    initial: int = 50
     """How many measurements there must be, of random architectures, before a fit."""
 
-    generations: int = 8
-    """How often the controller asks the predictor between two fits."""
+    generations: int = 4
+    """How often the controller asks the predictor between two fits; less often, once it
+    asks of nothing new."""
 
     optimism: float = 0.5
     """How many deviations better than expected an architecture is held for."""
@@ -138,20 +139,24 @@ class Guided(Controller):
 
     def _promising(self, key: jax.Array, problem: Problem, told: Members) -> np.ndarray:
         """Search the predictor, and give the best P of all that was tried there."""
+        if len(told) >= problem.space.size:
+            return told.genotypes[:0]  # nothing is left to try
         estimate, ranked = self._fitted(problem, told)
         inside = dataclasses.replace(problem, relaxed=None)
         inner = self._inner
         state = _tell(inner, inner.init(key, inside), inside, ranked)
-        tried: dict[bytes, np.ndarray] = {}
+        seen = {row.tobytes() for row in told.genotypes}
+        new: dict[bytes, np.ndarray] = {}
         for _ in range(self.generations):
+            before = len(new)
             state, asked = inner.ask(state, inside)
+            new |= {row.tobytes(): row for row in asked if row.tobytes() not in seen}
+            if len(new) == before:
+                break
             state = _tell(inner, state, inside, estimate(asked))
-            tried |= {row.tobytes(): row for row in asked}
-        for row in told.genotypes:
-            tried.pop(row.tobytes(), None)
-        if not tried:
+        if not new:
             return told.genotypes[:0]
-        found = estimate(np.stack(list(tried.values())))
+        found = estimate(np.stack(list(new.values())))
         best = survivors(found.objectives, found.violation, self.batch)
         return found.genotypes[best]
 
