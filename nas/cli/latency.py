@@ -21,13 +21,15 @@ def profile_latency(session: Session) -> int:
     from nas.run import Run
     from nas.runtime.processes import is_main
     from nas.runtime.workdir import Workdir
+    from nas.stages.latency import advice, rows_of
     from nas.stages.latency import profile_latency as measure
-    from nas.stages.latency import rows_of
 
     with Workdir(session.workdir) as workdir:
         record = measure(Run(_unconstrained(session.experiment), None, tell), workdir)
     if is_main():
         print_pairs(f"Latency of {session.experiment.name}", rows_of(record))
+        for line in advice(record):
+            tell(line)
         folder = short_path(session.workdir)
         stage = "search" if (session.workdir / "front.json").exists() else "run"
         tell(f"Kept in {folder}/latency.json, where searches in this folder look.")

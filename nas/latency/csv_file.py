@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from nas.errors import UserError
-from nas.latency.features import encode
+from nas.latency.features import COSTS, encode
 from nas.latency.model import COLUMN, LatencyModel
 from nas.latency.source import LatencySource, checked_points, model_of_points
 from nas.latency.table_csv import number, read_rows
@@ -53,7 +53,7 @@ class CSVLatency(LatencySource):
         if model.complete:
             return dataclasses.replace(model, text=f"{text}, all there are")
         error = crossed_error(
-            self.predictor or standard(), encode(supernet, genotypes), ms
+            self.predictor or standard(len(COSTS)), encode(supernet, genotypes), ms
         )
         tau = "none" if error.tau is None else f"{error.tau:.2f}"
         return dataclasses.replace(

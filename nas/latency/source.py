@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from nas.errors import UserError
-from nas.latency.features import encode
+from nas.latency.features import COSTS, encode
 from nas.latency.model import LatencyModel
 from predictors.base import Predictor
 from predictors.latency import standard
@@ -125,7 +125,8 @@ def model_of_points(
             f"{text}: {len(genotypes)} architectures are too few to fit a model of the "
             f"{space.size:,} of space {space.name!r}; give {LEAST} or more, or all."
         )
-    fitted = (predictor or standard()).fit(encode(supernet, genotypes), ms)
+    chosen = predictor or standard(len(COSTS))
+    fitted = chosen.fit(encode(supernet, genotypes), ms)
     if not (exact or complete):
         genotypes, ms = genotypes[:0], ms[:0]
     return LatencyModel(supernet, fitted, text, genotypes, ms)

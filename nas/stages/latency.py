@@ -37,7 +37,8 @@ LEAST_HELD_OUT = 2
 _ENOUGH_MS = 200.0
 _MOST_RUNS = 1000
 _POOL = 50
-MODEL, BASELINE = "options and costs", "multiply-accumulates alone"
+_BUSY = 0.25
+MODEL, BASELINE = _MODELS = ("options and costs", "multiply-accumulates alone")
 
 
 def profile_latency(run: "Run", workdir: Workdir | None) -> LatencyRecord:
@@ -122,20 +123,44 @@ def rows_of(record: LatencyRecord) -> list[tuple[str, str]]:
     Returns:
       (what, how much) in words.
     """
-    spread = [
+    spread = np.median(_spreads(record))
+    found = record.held_out or {}
+    return [
+        ("device", f"{record.device}, batches of {record.settings['batch_size']}"),
+        ("networks measured", f"{len(record.entries)}, {int(record.fit.sum())} fitted"),
+        ("latency", f"{record.ms.min():.4g} to {record.ms.max():.4g} ms"),
+        ("between quartiles of a network's runs", f"{spread:.1%} of it"),
+        *((f"held out, by {name}", _text(error)) for name, error in found.items()),
+    ]
+
+
+def advice(record: LatencyRecord) -> list[str]:
+    """Say what speaks against the numbers, a sentence each; often nothing.
+
+    Args:
+      record: complete.
+    """
+    lines = []
+    if np.median(_spreads(record)) > _BUSY:
+        lines.append(
+            "The runs of one network differ much, as when the machine is busy. Remove "
+            "latency.json and measure again when it is idle."
+        )
+    taus = [(record.held_out or {}).get(name, {}).get("tau") for name in _MODELS]
+    if None not in taus and taus[0] < taus[1]:
+        lines.append(
+            "Multiply-accumulates alone order the networks held out better than the "
+            "model does: measure more, with --latency.samples."
+        )
+    return lines
+
+
+def _spreads(record: LatencyRecord) -> list[float]:
+    return [
         (high - low) / median
         for entry in record.entries
         for (low, high), median in [(entry["quartiles_ms"], entry["median_ms"])]
     ]
-    found = record.held_out or {}
-    rows = [
-        ("device", f"{record.device}, batches of {record.settings['batch_size']}"),
-        ("networks measured", f"{len(record.entries)}, {int(record.fit.sum())} fitted"),
-        ("latency", f"{record.ms.min():.4g} to {record.ms.max():.4g} ms"),
-        ("between quartiles of a network's runs", f"{np.median(spread):.1%} of it"),
-        *((f"held out, by {name}", _text(error)) for name, error in found.items()),
-    ]
-    return rows
 
 
 def _text(error: dict[str, Any]) -> str:
@@ -260,7 +285,7 @@ def _errors(run: "Run", record: LatencyRecord) -> dict[str, Any]:
     features = encode(run.supernet, record.genotypes)
     macs = run.supernet.costs(record.genotypes)["macs"][:, None].astype(np.float64)
     errors: dict[str, HeldOut] = {
-        name: fitted_error(standard(), x, record.ms, record.fit)
-        for name, x in ((MODEL, features), (BASELINE, macs))
+        name: fitted_error(standard(costs), x, record.ms, record.fit)
+        for name, x, costs in ((MODEL, features, len(COSTS)), (BASELINE, macs, 1))
     }
     return {name: error.to_json() for name, error in errors.items()}

@@ -11,13 +11,16 @@ from predictors.latency.held_out import held_out as held_out
 from predictors.latency.linear import FittedLinearLatency, LinearLatency
 
 
-def standard() -> Predictor:
+def standard(costs: int = 0) -> Predictor:
     """Make the predictor that is fitted to latencies unless another is given.
+
+    Args:
+      costs: how many of the last features are costs, not options.
 
     Returns:
       One whose fits are `FittedLatency`.
     """
-    return LinearLatency()
+    return LinearLatency(costs)
 
 
 def additive(weights: np.ndarray, offset: float) -> FittedLatency:

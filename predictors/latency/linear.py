@@ -18,6 +18,8 @@ from predictors.latency.base import FittedLatency
 
 # A feature whose spread is less than this part of its size does not vary.
 _ROUNDING = 1e-9
+# How much larger costs stand beside the penalty than other features.
+_EMPHASIS = 100.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +33,11 @@ class LinearLatency(Predictor):
     closed form (Golub, Heath and Wahba, Technometrics 1979).
     """
 
-    penalties: tuple[float, ...] = tuple(10.0 ** np.arange(-8, 4))
+    costs: int = 0
+    """How many of the last features are costs, such as multiply-accumulates, which are
+    hardly penalised: with few measurements, the model comes close to costs alone."""
+
+    penalties: tuple[float, ...] = tuple(10.0 ** np.arange(-8, 6))
     """Penalties to choose from, on the squared weights of standardised features."""
 
     floor: float = 0.5
@@ -44,6 +50,8 @@ class LinearLatency(Predictor):
                 f"latency: penalties are {self.penalties}; at least one is needed, all "
                 "above 0."
             )
+        if self.costs < 0:
+            raise ValueError(f"latency: costs is {self.costs}; it must be 0 or more.")
         if not 0 <= self.floor <= 1:
             raise ValueError(f"latency: floor is {self.floor}; it must be from 0 to 1.")
 
@@ -71,6 +79,7 @@ class LinearLatency(Predictor):
         scale = np.sqrt(np.average((x - centre) ** 2, axis=0, weights=importance))
         varies = scale > _ROUNDING * np.abs(x).max(0)
         scale = np.where(varies, scale, 1.0)
+        scale[len(scale) - self.costs :] /= _EMPHASIS
         root = np.sqrt(importance)
         standard = root[:, None] * np.where(varies, (x - centre) / scale, 0.0)
         target = root * (ms - middle)

@@ -102,6 +102,9 @@ def test_what_is_measured_is_kept_and_not_measured_again(
     told = dict(stage.rows_of(record))
     assert told["networks measured"] == "6, 4 fitted"
     assert told["between quartiles of a network's runs"] == "20.0% of it"
+    worse = {stage.MODEL: {"tau": 0.2}, stage.BASELINE: {"tau": 0.5}}
+    (line,) = stage.advice(dataclasses.replace(record, held_out=worse))
+    assert "--latency.samples" in line
     # Of batches of another size nothing is known.
     with quiet(experiment, tmp_path, latency=Latency(batch_size=2)) as run:
         run.profile_latency()

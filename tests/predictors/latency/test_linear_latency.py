@@ -55,7 +55,7 @@ def test_the_fit_is_weighted_ridge_and_its_penalty_leaves_one_out_best():
         return np.mean(importance * (guesses - ms) ** 2)
 
     best = min(penalties, key=left_out)
-    fitted = LinearLatency(penalties).fit(x, ms)
+    fitted = LinearLatency(penalties=penalties).fit(x, ms)
     assert fitted.penalty == best
     expected = z @ solve(np.arange(14), best)
     np.testing.assert_allclose(fitted.predict(x).mean, expected, rtol=1e-9)
@@ -72,6 +72,19 @@ def test_networks_that_take_next_to_no_time_do_not_outweigh_the_others():
 
     assert error(0.5).median < 0.7 * error(0.0).median
     assert error(0.5).tau > error(0.0).tau
+
+
+def test_few_measurements_come_close_to_costs_alone():
+    rng = np.random.default_rng(5)
+    x, _ = blocks(n=400, decisions=12)
+    macs = x @ rng.integers(1, 50, x.shape[1])
+    ms = (0.5 + 0.01 * macs) * np.exp(0.05 * rng.normal(size=400))
+    features = np.column_stack([x, macs])
+    fit = np.arange(400) < 16  # of 48 options
+    plain = fitted_error(standard(), features, ms, fit)
+    with_costs = fitted_error(standard(1), features, ms, fit)
+    alone = fitted_error(standard(1), macs[:, None], ms, fit)
+    assert with_costs.mape < 1.5 * alone.mape < 0.75 * plain.mape
 
 
 def test_the_expectation_of_a_mixture_is_the_mean_of_its_predictions():
@@ -108,5 +121,7 @@ def test_what_is_no_latency_is_refused():
             standard().fit(x, wrong)
     with pytest.raises(ValueError, match="floor is 2"):
         LinearLatency(floor=2)
+    with pytest.raises(ValueError, match="costs is -1"):
+        LinearLatency(costs=-1)
     with pytest.raises(ValueError, match="penalties"):
         LinearLatency(penalties=(0.0,))
