@@ -12,9 +12,10 @@ the number of preferences, and the gradient stays unbiased (the balance heuristi
 Proposals are new, differ and meet the constraints; draws need not. An architecture
 counts as often as it was drawn, and one that was measured lately counts without being
 proposed again. What chance added, because the policy gave too little that is new, was
-never drawn and teaches nothing. Draws that the constraints refuse are left out, so that
-the policy learnt is the one given that they are met: with the baseline at the mean of
-the rewards, the gradient is of its expected reward.
+never drawn and teaches nothing. Draws that the constraints refuse are left out, and so
+are new ones beyond what is proposed. The policy that learns is therefore the one given
+that a draw is not left out: with the baseline at the mean of the rewards, the gradient
+is of its expected reward.
 
 References:
   Williams, "Simple statistical gradient-following algorithms for connectionist
@@ -66,9 +67,9 @@ class PolicyGradient(Controller):
     """P, how many are proposed at a time; each ask and tell is one update."""
 
     learning_rate: float = 0.02
-    """Of Adam. Published ones are a tenth or less, for as many more updates."""
+    """Of Adam. Published ones are a twentieth or less, for many more updates."""
 
-    entropy_bonus: float = 0.02
+    entropy_bonus: float = 0.04
     """By what the policy's entropy is multiplied, in nats, in what is maximised."""
 
     baseline_decay: float = 0.7
@@ -315,10 +316,13 @@ def _learn(
 
     old, _ = evaluate(learner["params"])
     weight = times[:, None] * _balance(old.sum(axis=-1))
-    mean = (weight * reward).sum(axis=0) / jnp.maximum(weight.sum(axis=0), 1e-9)
-    before = learner["baseline"]
+    total = weight.sum(axis=0)
+    # A preference may be left with next to nothing that it would have drawn.
+    seen = total > 1e-6
+    mean = (weight * reward).sum(axis=0) / jnp.where(seen, total, 1.0)
     # The first rewards are the first baseline: from 0, all would look good, or bad.
-    before = jnp.where(jnp.isnan(before), mean, before)
+    old_baseline = learner["baseline"]
+    before = jnp.where(jnp.isnan(old_baseline), mean, old_baseline)
     advantage = reward - before[None]
 
     def loss(params: Params) -> jax.Array:
@@ -336,7 +340,8 @@ def _learn(
     begin = learner["params"], learner["optimizer"]
     (params, optimizer), _ = jax.lax.scan(epoch, begin, length=controller.num_epochs)
     keep = controller.baseline_decay
-    baseline = keep * before + (1 - keep) * mean
+    moved = keep * before + (1 - keep) * mean
+    baseline = jnp.where(seen, moved, old_baseline)
     return {"params": params, "optimizer": optimizer, "baseline": baseline}
 
 

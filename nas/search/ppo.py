@@ -24,6 +24,9 @@ from nas.search.policy_gradient import PolicyGradient
 class PPO(PolicyGradient):
     """Steps while probabilities stay within a clip of what they were."""
 
+    learning_rate: float = 0.01
+    """Of Adam, at each of the steps."""
+
     epochs: int = 4
     """Gradient steps on each telling."""
 
