@@ -1,6 +1,7 @@
 """Policy gradients: of the expected reward, from the policy's own draws alone."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -44,12 +45,17 @@ def begun(kind, policy, **settings):
     return controller, *controller.ask(state, ONE)
 
 
+@functools.partial(jax.jit, static_argnames="policy")
+def _log_prob(policy, params, rows, preference):
+    return policy.log_prob(params, SPACE, rows, preference).sum(-1)
+
+
 def log_prob(controller, state, genotypes, preferences):
     """float64[N, W]"""
     rows = jnp.asarray(np.repeat(genotypes, len(preferences), axis=0))
     preference = jnp.asarray(np.tile(preferences, (len(genotypes), 1)), jnp.float32)
-    found = controller.policy.log_prob(state["params"], SPACE, rows, preference)
-    return np.asarray(found.sum(-1), np.float64).reshape(-1, len(preferences))
+    found = _log_prob(controller.policy, state["params"], rows, preference)
+    return np.asarray(found, np.float64).reshape(-1, len(preferences))
 
 
 @every_kind
@@ -137,11 +143,11 @@ def test_the_gradient_is_of_the_expected_reward(num_objectives):
     def expected(logits):
         rows = jnp.asarray(np.repeat(EVERY, len(preferences), axis=0))
         preference = np.tile(preferences, (len(EVERY), 1)).astype(np.float32)
-        each = policy.log_prob({"logits": logits}, SPACE, rows, jnp.asarray(preference))
-        chance = jnp.exp(each.sum(-1)).reshape(reward.shape)
+        each = _log_prob(policy, {"logits": logits}, rows, jnp.asarray(preference))
+        chance = jnp.exp(each).reshape(reward.shape)
         return (chance * reward).sum() / len(preferences)
 
-    gradient = jax.grad(expected)(jnp.asarray(params["logits"]))
+    gradient = jax.jit(jax.grad(expected))(jnp.asarray(params["logits"]))
     first_moment = learnt["optimizer"][0].mu["logits"]
     np.testing.assert_allclose(-10 * first_moment, gradient, atol=2e-6)
 
