@@ -5,9 +5,11 @@ are worth looking at first, and do other trade-offs come to other cells?
 
 Source: first-order DARTS (Liu et al. 2019, arXiv 1806.09055) by relaxations of DrNAS
 (Chen et al. 2021, arXiv 2006.10355) on the cells of NAS-Bench-201 (Dong and Yang 2020,
-arXiv 2001.00326); a population of alphas, one for each preference between the loss and
-the expected multiply-accumulates, shares one set of weights. Published rates of the
-alphas are for some ten thousand steps; this one is larger, for hundreds.
+arXiv 2001.00326), whose convolutions share a kernel, so that weights are superposed and
+not outputs mixed (Sukthanker et al. 2024, arXiv 2312.10440). A population of alphas,
+one for each preference between the loss and the expected multiply-accumulates, shares
+one set of weights. Published rates of the alphas are for some ten thousand steps; this
+one is larger, for hundreds.
 
 Command: nas run digits_darts
 
@@ -15,7 +17,8 @@ The search first measures what the alphas have come to prefer, then what evoluti
 of it. `metrics.jsonl` has the alphas and what is derived from them through time, under
 `strategy/alphas`, and whether skips take all, `sampler_health/parameterless`.
 
-Expected time: some 2 minutes on 2 free CPU cores, compiling included.
+Expected time: a few minutes on 2 free CPU cores, much of it compiling: a mixed cell is
+a program of all its operations.
 """
 
 from nas import Experiment, Export, Training
@@ -28,7 +31,7 @@ from supernets import NASBench201Supernet
 
 experiment = Experiment(
     name="digits_darts",
-    supernet=NASBench201Supernet(channels=8, cells=1),
+    supernet=NASBench201Supernet(channels=8, cells=1, entangled=True),
     data=Digits(),
     strategy=Alternating(
         Dirichlet(),

@@ -71,7 +71,7 @@ def bind(arguments: argparse.Namespace, num: int, counted: bool = False) -> Run:
         preferences=num,
     )
     training = dataclasses.replace(experiment.training, steps=1_000_000)
-    supernet = NASBench201Supernet(channels=arguments.channels, cells=1)
+    supernet = NASBench201Supernet(channels=arguments.channels, cells=1, entangled=True)
     chosen = dataclasses.replace(
         experiment, supernet=supernet, strategy=strategy, training=training
     )

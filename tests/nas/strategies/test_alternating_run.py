@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -12,6 +13,8 @@ from nas.relaxations import Dirichlet
 from nas.runtime.signals import Interrupted
 from nas.search import DARTS, RandomSearch, Search
 from nas.strategies import Alternating
+from nas.training.relaxed import relax
+from search_spaces import Architecture
 from tests.nas.training.parts import ignore, logged, same, stop_at, tiny
 
 pytestmark = [
@@ -87,6 +90,29 @@ def test_killed_and_run_again_it_ends_equal_to_the_last_bit(whole, tmp_path):
         assert (run.search() == front).all()
         assert same(run.searched[1], done.searched[1])
     assert logged(tmp_path) == logged(folder)
+
+
+def test_the_relaxed_objectives_are_what_is_evaluated(whole):
+    """At corners, on all examples: the loss, and the share of the largest's cost."""
+    _, run, state, _, _ = whole
+    space, split = run.supernet.space, run.on_device("search")
+    relaxed = relax(run, state)
+    objectives = dataclasses.replace(relaxed.objectives, batch_size=len(split))
+    genotypes = space.enumerate()[[0, -1]]
+    table = run.evaluator.evaluate(state["params"], state["allowed"], genotypes, split)
+
+    @jax.jit
+    def measured(genotype, data):
+        arch = Architecture.hard(space, genotype)
+        key = jax.random.key(0)
+        return objectives(data, arch, arch.weights, jnp.int32(0), key)
+
+    largest = run.supernet.costs(run.supernet.largest()[None])["macs"][0]
+    for i, genotype in enumerate(genotypes):
+        found = np.asarray(measured(genotype, relaxed.data))
+        want = [table["nll"][i], table["macs"][i] / largest]
+        np.testing.assert_allclose(found, want, rtol=1e-4)
+    assert 0 < relaxed.price(True) <= relaxed.price(False)
 
 
 def test_a_refused_search_begins_nothing(whole, tmp_path):
