@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from predictors.zero_cost.program import Equation, Reader, Span, Values, count, run
+from predictors.zero_cost.program import Equation, Span, Values, count, run
 
 BLOCK_INPUT = "block_input"
 """Marks what enters a block, `[B, .., I]`."""
@@ -89,7 +89,7 @@ def _marks(equation: Equation) -> str | None:
     return equation.params["name"] if named else None
 
 
-class _Ends(Reader):
+class _Ends:
     """Looks at the marks of depth alone."""
 
     NAME = "read_blocks: a mark"
@@ -101,7 +101,7 @@ class _Ends(Reader):
         return span.run(), state
 
 
-class _Reader(Reader):
+class _Reader:
     """Looks at every block; the state is how many came before, and `Blocks`.
 
     What is not known yet of `alive` is -1.

@@ -6,9 +6,8 @@ goes along through calls, loops (`scan`) and branches (`cond`), so that a supern
 remains one program with the architecture as data.
 """
 
-import abc
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -72,12 +71,11 @@ class Span:
         return defined
 
 
-class Reader(abc.ABC):
+class Reader(Protocol):
     """Somebody who looks on. The state is a pytree of arrays whose shapes stay."""
 
     NAME: str
 
-    @abc.abstractmethod
     def end(self, equations: Sequence[Equation], start: int) -> int | None:
         """Say whether an equation is looked at.
 
@@ -90,7 +88,6 @@ class Reader(abc.ABC):
           it is not looked at.
         """
 
-    @abc.abstractmethod
     def read(self, span: Span, state: Any) -> tuple[Values, Any]:
         """Look at equations, and run them.
 

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend.core import Literal
 
-from predictors.zero_cost.program import Equation, Reader, Span, Values, count, run
+from predictors.zero_cost.program import Equation, Span, Values, count, run
 
 
 def relu_agreement(
@@ -50,7 +50,7 @@ def relu_agreement(
     return total, total[0, 0]
 
 
-class _Agreement(Reader):
+class _Agreement:
     """Looks at ReLUs; the state is `float[B, B]`."""
 
     NAME = "relu_agreement: a ReLU"
