@@ -65,8 +65,9 @@ def summary(
       name: of the quantity, which says what is better.
 
     Returns:
-      Median and quartiles at the grid, the mean at its end, and the paired difference
-      from random search at the middle of the grid and its end.
+      Median and quartiles at the grid, the mean at its end, the share of seeds that
+      found the `best` there is, and the paired difference from random search at the
+      middle of the grid and its end.
     """
     low, median, high = np.quantile(values, (0.25, 0.5, 0.75), axis=0)
     found = {
@@ -74,6 +75,7 @@ def summary(
         "low": _rounded(low),
         "high": _rounded(high),
         "mean": float(values[:, -1].mean()),
+        "best": float(_is_best(values[:, -1], name in HIGHER).mean()),
     }
     if baseline is not None:
         places = {"middle": values.shape[1] // 2 - 1, "end": values.shape[1] - 1}
@@ -82,6 +84,11 @@ def summary(
             for when, at in places.items()
         }
     return found
+
+
+def _is_best(values: np.ndarray, higher: bool) -> np.ndarray:
+    """bool[N]: whether nothing better is possible, up to the digits that are kept."""
+    return values > 1 - 1e-5 if higher else values < 1e-7
 
 
 def difference(each: np.ndarray, higher: bool) -> dict[str, float]:
@@ -101,11 +108,13 @@ def difference(each: np.ndarray, higher: bool) -> dict[str, float]:
 
 def rows(each: Mapping[str, Mapping[str, Any]]) -> list[list[str]]:
     """Lay out a table: a row for each controller, by what it reached on the median."""
-    head = ["controller", "median", "quartiles", "minus random (95 %)", "better"]
+    head = ["controller", "median", "quartiles", "found best"]
+    head += ["minus random (95 %)", "better"]
     found = [[*head, "ms a look-up"]]
     for name, value in each.items():
         cells = [f"{value['median'][-1]:.4f}"]
         cells.append(f"{value['low'][-1]:.4f} to {value['high'][-1]:.4f}")
+        cells.append(f"{value['best']:.0%}")
         paired = value.get("minus_random", {}).get("end")
         if paired is None:
             cells += ["", ""]

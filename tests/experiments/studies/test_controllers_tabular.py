@@ -59,14 +59,26 @@ def counted(task, controller, asked):
     return counting
 
 
-def test_nsga2_reaches_the_hypervolume_of_pymoo_on_a_table():
-    task = list(make_tasks("mnist_625", "", 200))[1]
-    seeds = range(6)
-    mine = ours(task, NSGA2(population=20))
-    found = [mine(seed)["hypervolume"][-1] for seed in seeds]
-    reference = theirs(task, population=20)
-    other = [reference(seed)["hypervolume"][-1] for seed in seeds]
-    assert np.mean(found) > 0.95 * np.mean(other), (found, other)
+def shares_of_the_front(table, seeds):
+    """Mean shares of the true front after 200 look-ups: ours, and pymoo's."""
+    task = list(make_tasks(table, "", 200))[1]
+    return [
+        np.mean([search(seed)["hypervolume"][-1] for seed in range(seeds)])
+        for search in (ours(task, NSGA2(population=20)), theirs(task, population=20))
+    ]
+
+
+def test_nsga2_is_near_the_hypervolume_of_pymoo_on_a_table():
+    # One standard error of eight seeds is 3 %.
+    found, reference = shares_of_the_front("mnist_625", 8)
+    assert found > 0.93 * reference, (found, reference)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("table", ["digits_625", "mnist_625"])
+def test_nsga2_reaches_the_hypervolume_of_pymoo_on_tables(table):
+    found, reference = shares_of_the_front(table, 24)
+    assert found > 0.95 * reference, (found, reference)
 
 
 def test_differences_are_paired_and_know_which_way_is_up():
@@ -77,7 +89,7 @@ def test_differences_are_paired_and_know_which_way_is_up():
     assert found["low"] == pytest.approx(-0.5) == pytest.approx(found["high"])
     assert difference(np.array([1.0, -2.0, -3.0]), True)["better"] == 1 / 3
     table = rows({"random": summary(chance, None, "regret") | {"ms_per_evaluation": 1}})
-    assert table[1][0] == "random" and table[1][3] == ""
+    assert table[1][0] == "random" and table[1][4] == ""
 
 
 def test_unknown_controllers_are_refused(tmp_path):
