@@ -149,10 +149,14 @@ def count(reader: Reader, program: Jaxpr | ClosedJaxpr) -> int:
       the most looks counts.
     """
     jaxpr, _ = _parts(program)
-    total = sum(
-        reader.end(jaxpr.eqns, number) is not None for number in range(len(jaxpr.eqns))
-    )
-    for equation in jaxpr.eqns:
+    total = position = 0
+    while position < len(jaxpr.eqns):
+        equation = jaxpr.eqns[position]
+        end = reader.end(jaxpr.eqns, position)
+        position = position + 1 if end is None else end
+        if end is not None:
+            total += 1
+            continue
         inner = [count(reader, part) for part in _inner(equation.params)]
         times = equation.params["length"] if equation.primitive.name == "scan" else 1
         total += times * max(inner, default=0)
