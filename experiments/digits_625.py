@@ -32,8 +32,13 @@ from nas.ranking import PackagedTruth
 from nas.search import NSGA2, Search
 from nas.training.optimizer import SGD
 from predictors.linear_formula import FitFormula
+from predictors.mlp_ensemble import MLPEnsemble
+from predictors.random_forest import RandomForest
 from predictors.ridge_regression import Ridge
+from predictors.zero_cost.az_nas import AZNAS
+from predictors.zero_cost.grad_norm import GradNorm
 from predictors.zero_cost.naswot import NASWOT
+from predictors.zero_cost.snip import SNIP
 from predictors.zero_cost.synflow import SynFlow
 from search_spaces.nasbench201 import nasbench201
 from supernets import NASBench201Supernet
@@ -65,7 +70,7 @@ experiment = Experiment(
         other=PackagedTruth("experiments", "mnist_625"),
         rule=FitFormula(),
         formula=PUBLISHED_FORMULA,
-        learned=Ridge(),
-        proxies=(SynFlow(), NASWOT()),
+        learned=(Ridge(), RandomForest(), MLPEnsemble()),
+        proxies=(SynFlow(), NASWOT(), SNIP(), GradNorm(), AZNAS()),
     ),
 )

@@ -32,6 +32,8 @@ from nas.data import Augment, Cifar10
 from nas.experiment import Ranking
 from nas.search import NSGA2, Search
 from nas.training.optimizer import SGD
+from predictors.mlp_ensemble import MLPEnsemble
+from predictors.random_forest import RandomForest
 from predictors.ridge_regression import Ridge
 from predictors.zero_cost.synflow import SynFlow
 from supernets import NASBench201Supernet
@@ -60,7 +62,7 @@ experiment = Experiment(
     ranking=Ranking(
         truth=NASBench201Table(),
         formula=PUBLISHED_FORMULA,
-        learned=Ridge(),
+        learned=(Ridge(), RandomForest(), MLPEnsemble()),
         proxies=(SynFlow(),),
         architectures=1000,
         examples=2000,

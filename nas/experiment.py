@@ -14,6 +14,8 @@ from nas.data import Augment, DataSource
 from nas.data_samplers import DataSampler, Uniform
 from nas.errors import UserError
 from nas.evaluation import Evaluation
+from nas.latency import LatencySource
+from nas.latency.source import LEAST
 from nas.partition import Partition, Whole
 from nas.ranking.sources import TruthSource
 from nas.runtime.mesh import MeshConfig, Rules
@@ -175,8 +177,9 @@ class Ranking:
     formula: tuple[tuple[str, float], ...] = ()
     """A baseline that is fitted to nothing: what each option adds where it is live."""
 
-    learned: Predictor | None = None
-    """A baseline: fitted to the true errors of 50 architectures."""
+    learned: tuple[Predictor, ...] = ()
+    """Baselines: each fitted to the true errors of 50 architectures, and tried on the
+    others."""
 
     proxies: tuple[Proxy, ...] = ()
     """Baselines that score networks which were never trained."""
@@ -203,10 +206,59 @@ class Ranking:
                 "ranking: a rule is fitted to the other table; give both, rule and "
                 "other, or neither."
             )
+        kinds = [type(predictor).__name__ for predictor in self.learned]
+        if len(set(kinds)) < len(kinds):
+            raise UserError(
+                f"ranking: learned is {', '.join(kinds)}; give each kind once."
+            )
         if self.split not in ("search", "report"):
             raise UserError(
                 f"ranking: split is {self.split!r}; allowed: search, report."
             )
+
+
+@dataclasses.dataclass(frozen=True)
+class Latency:
+    """What networks take on a device, and how `nas profile --latency` measures it."""
+
+    source: LatencySource | None = None
+    """Where latencies come from; none: what was measured in the workdir, if anything.
+    """
+
+    samples: int = 40
+    """Networks that are measured for a model to be fitted to."""
+
+    held_out: int = 20
+    """Networks that are measured to tell the error of the model."""
+
+    batch_size: int = 1
+    """Examples that a network is given at once; the latency is that of the batch."""
+
+    runs: int = 30
+    """Timed runs of each network, of which the median counts; of fast networks more,
+    for a fifth of a second."""
+
+    warm_up: int = 5
+    """Runs of each network before them."""
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        least = {"samples": LEAST, "held_out": 2, "batch_size": 1, "runs": 20}
+        for name, low in (least | {"warm_up": 1}).items():
+            if getattr(self, name) < low:
+                raise UserError(
+                    f"latency: {name} is {getattr(self, name)}, it must be at least "
+                    f"{low}."
+                )
+        if self.source is not None and not isinstance(self.source, LatencySource):
+            raise UserError(
+                f"latency: source is {self.source!r}, which is no LatencySource."
+            )
+
+    @property
+    def total(self) -> int:
+        """How many networks are measured."""
+        return self.samples + self.held_out
 
 
 @dataclasses.dataclass(frozen=True)
@@ -254,6 +306,9 @@ class Experiment:
 
     ranking: Ranking = dataclasses.field(default_factory=Ranking)
     """What estimates are held against."""
+
+    latency: Latency = dataclasses.field(default_factory=Latency)
+    """What networks take on a device."""
 
     mesh: MeshConfig = dataclasses.field(default_factory=MeshConfig)
     """How many devices share the batch, and how many the weights."""

@@ -8,7 +8,9 @@ import dataclasses
 import functools
 import importlib.metadata
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -19,7 +21,10 @@ from nas.data import Dataset, Preprocessing, Split, Splits, split_dataset
 from nas.data_samplers import Order, Uniform
 from nas.errors import UserError
 from nas.evaluation import Evaluator
+from nas.evaluation.evaluate import COLUMNS
 from nas.experiment import Experiment, to_json
+from nas.latency import COLUMN, LatencyModel, MeasuredLatency
+from nas.latency.record import LatencyRecord
 from nas.partition.base import check_steps, checked_tables
 from nas.ranking.table import TruthTable
 from nas.runtime.mesh import check_batch, make_mesh, put, replicated
@@ -36,6 +41,7 @@ MAY_CHANGE = (
     "finetune",
     "truth",
     "ranking",
+    "latency",
     "mesh",
     "sharding",
     "watch",
@@ -88,6 +94,7 @@ class Run:
         self.state: State | None = None
         self.searched: tuple[SearchLoop, Any] | None = None
         self.workdir: Workdir | None = None
+        self._folder = None if workdir is None else Path(workdir).expanduser()
         self._check()
         if workdir is not None:
             self.workdir = Workdir(workdir)
@@ -152,7 +159,69 @@ class Run:
             self.preprocessing,
             self.splits.weights,
             self.mesh,
+            self._latencies if self.latency is not None else None,
         )
+
+    @functools.cached_property
+    def latency(self) -> LatencyModel | None:
+        """What architectures take on a device; None when nobody measured it.
+
+        Either the experiment's `latency.source`, or else `latency.json` in the workdir.
+        """
+        source = self.experiment.latency.source
+        if source is None and self._folder is not None:
+            # A folder that is not there yet has none.
+            path = self._folder / "latency.json"
+            source = MeasuredLatency(str(path)) if path.exists() else None
+        if source is None:
+            return None
+        model = source.load(self.supernet)
+        self.notify(f"{COLUMN}: {model.text}")
+        return model
+
+    @property
+    def searches_latency(self) -> bool:
+        """Whether an objective or a constraint of the search is the latency."""
+        search = self.experiment.search
+        named = [re.match(r"\s*(\w*)", text) for text in search.where]
+        return COLUMN in (*search.objectives, *(m.group(1) for m in named if m))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What the archive of a search keeps of each architecture.
+
+        The latency only if the search asks for it: a search goes on as it began when
+        the latency is measured meanwhile.
+
+        Raises:
+          UserError: the search asks for a latency that nobody measured.
+        """
+        if not self.searches_latency:
+            return COLUMNS
+        if self.latency is None:
+            raise UserError(
+                f"search: {COLUMN} is asked for, and is not known. Measure this device "
+                f"(nas profile {self.experiment.name} --latency, with the same "
+                "--workdir), or give --latency FILE, or set latency=Latency(source=..) "
+                "in the experiment's file."
+            )
+        return (*COLUMNS, COLUMN)
+
+    def costs(self, genotypes: np.ndarray) -> dict[str, np.ndarray]:
+        """Give what is known of architectures without evaluating them.
+
+        Args:
+          genotypes: integers `[P, D]`.
+
+        Returns:
+          `macs`, `params` and `bytes`, each `int64[P]`, and where it is known
+          `latency_ms`, `float64[P]`.
+        """
+        costs = dict(self.supernet.costs(genotypes))
+        return costs if self.latency is None else costs | self._latencies(genotypes)
+
+    def _latencies(self, genotypes: np.ndarray) -> dict[str, np.ndarray]:
+        return {} if self.latency is None else {COLUMN: self.latency(genotypes)}
 
     @functools.cached_property
     def train_step(self) -> TrainStep:
@@ -178,6 +247,7 @@ class Run:
             self.experiment.seed,
             self.mesh,
             average=training.average,
+            latency=None if self.latency is None else self.latency.expected,
         )
 
     def split(self, name: str) -> Split:
@@ -320,6 +390,19 @@ class Run:
         from nas.stages.rank import rank
 
         return rank(self)
+
+    def profile_latency(self) -> LatencyRecord:
+        """Measure what architectures take here, or go on, or find that it is done.
+
+        Returns:
+          What was measured; in a folder it is `latency.json` as well.
+        """
+        from nas.stages.latency import profile_latency
+
+        record = profile_latency(self, self.workdir)
+        for bound in ("latency", "evaluator"):  # to what was known before
+            self.__dict__.pop(bound, None)
+        return record
 
     def close(self) -> None:
         """Let go of the folder."""

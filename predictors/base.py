@@ -7,7 +7,7 @@ Letters in shapes: P population, F features.
 """
 
 import abc
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,9 @@ class Prediction(NamedTuple):
 
     Attributes:
       mean: `float64[P]`.
-      std: `float64[P]`, the predictor's own uncertainty; None if it has none.
+      std: `float64[P]`, how far the mean may be off for what was not measured, by the
+        predictor's own account; a single measurement's noise is not in it. None if it
+        says nothing.
     """
 
     mean: np.ndarray
@@ -40,7 +42,15 @@ class Fitted(abc.ABC):
 
 
 class Predictor(abc.ABC):
-    """A way to predict: settings, without data."""
+    """A way to predict: settings, without data. Concrete ones are frozen dataclasses.
+
+    Attributes:
+      NAME: what users call it; unique among those that `discover` finds.
+      LEAST: with fewer measurements than this nothing can be fitted.
+    """
+
+    NAME: ClassVar[str]
+    LEAST: ClassVar[int] = 1
 
     @abc.abstractmethod
     def fit(self, encodings: np.ndarray, values: np.ndarray) -> Fitted:
@@ -54,22 +64,27 @@ class Predictor(abc.ABC):
           The fitted predictor; this one is unchanged.
 
         Raises:
-          ValueError: the shapes do not belong together, or a number is not finite.
+          ValueError: the shapes do not belong together, a number is not finite, or
+            there are fewer than LEAST.
         """
 
 
-def checked(encodings: Any, values: Any = None) -> tuple[np.ndarray, np.ndarray]:
+def checked(
+    encodings: Any, values: Any = None, least: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
     """Refuse arrays from which nothing can be learned.
 
     Args:
       encodings: numbers `[P, F]`.
       values: numbers `[P]`; None to predict, which checks the encodings alone.
+      least: how many there must be.
 
     Returns:
       Both as float64; zeros where there were no values.
 
     Raises:
-      ValueError: the shapes do not belong together, or a number is not finite.
+      ValueError: the shapes do not belong together, a number is not finite, or there
+        are too few.
     """
     x = np.asarray(encodings, np.float64)
     y = np.zeros(len(x)) if values is None else np.asarray(values, np.float64)
@@ -77,6 +92,11 @@ def checked(encodings: Any, values: Any = None) -> tuple[np.ndarray, np.ndarray]
         raise ValueError(
             f"predictor: encodings have the shape {x.shape} and values {y.shape}; "
             "[P, F] and [P] are needed, neither empty."
+        )
+    if len(x) < least:
+        raise ValueError(
+            f"predictor: {len(x)} architectures were measured, and at least {least} "
+            "are needed to fit it; measure more."
         )
     for name, array in (("encodings", x), ("values", y)):
         wrong = np.argwhere(~np.isfinite(array))

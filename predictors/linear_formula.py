@@ -73,6 +73,9 @@ class FitFormula(Predictor):
     """Fit the errors' ranks, from 0 to 1; False: the errors themselves, among which few
     architectures that do not train outweigh all others."""
 
+    NAME = "formula"
+    LEAST = 2
+
     def fit(self, encodings: np.ndarray, values: np.ndarray) -> LinearFormula:
         """Regress errors, or their ranks, on counts.
 
@@ -85,9 +88,10 @@ class FitFormula(Predictor):
           constant leave a choice) the one with the smallest weights.
 
         Raises:
-          ValueError: the shapes do not belong together.
+          ValueError: the shapes do not belong together, or fewer than two
+            architectures were measured.
         """
-        counts, errors = checked(encodings, values)
+        counts, errors = checked(encodings, values, self.LEAST)
         options = self.options or tuple(str(f) for f in range(counts.shape[1]))
         if counts.shape[1] != len(options):
             raise ValueError(

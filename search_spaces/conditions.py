@@ -16,6 +16,8 @@ from search_spaces.errors import SpaceError
 ArrayT = TypeVar("ArrayT", np.ndarray, jax.Array)
 
 ENUMERATION_LIMIT = 1_000_000
+# A decision that is alive with less probability counts as never alive.
+NEVER = 1e-14
 
 
 def alive(space: DecisionList, genotypes: ArrayT) -> ArrayT:
@@ -69,10 +71,12 @@ def live_weights(space: DecisionList, weights: jax.Array) -> jax.Array:
         p = jnp.sum(jnp.where(table, rows[parent], 0))
         p = p if live[parent] is None else p * live[parent]
         live.append(p)
-        # The inner `where` keeps 0 / 0, and its gradient, out of the graph.
-        safe = jnp.where(p > 0, p, 1)
+        # The inner `where` keeps 0 / 0, and its gradient, out of the graph; that of
+        # the quotient holds 1 / p^2, which overflows before p is zero.
+        reached = p > NEVER
+        safe = jnp.where(reached, p, 1)
         row = (weights[d] - (1 - p) * first) / safe
-        rows.append(jnp.where(p > 0, row, first))
+        rows.append(jnp.where(reached, row, first))
     return jnp.stack(rows)
 
 

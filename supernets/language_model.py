@@ -40,6 +40,7 @@ from supernets.elastic import ElasticSupernet, Path, Scope
 from supernets.layers.drawing import draw, initializer
 from supernets.layers.embedding import SCALE, ElasticEmbedding
 from supernets.layers.linear import ElasticLinear
+from supernets.layers.marks import mark_features
 from supernets.layers.mode import Mode
 
 
@@ -153,7 +154,7 @@ class _Network(nnx.Module):
 
     def __call__(self, arch: Architecture, x: jax.Array, mode: Mode) -> Outputs:
         shared = {"embed": arch["embed"]}
-        x = self.embedding(x, shared)
+        x = mark_features(self.embedding(x, shared))
         x = run_blocks(self.blocks, self.sizes, x, arch, mode)
         features = self.norm(x, shared)
         score = self.embedding.score if self.head is None else self.head

@@ -34,6 +34,7 @@ from supernets.layers.convolution import ElasticConvolution
 from supernets.layers.depth import scan_to_depth
 from supernets.layers.drawing import initializer
 from supernets.layers.linear import ElasticLinear
+from supernets.layers.marks import mark_block, mark_features
 from supernets.layers.mode import Mode
 from supernets.layers.norm import ElasticBatchNorm
 from supernets.layers.stacking import stacked
@@ -319,7 +320,8 @@ class _Stage(nnx.Module):
         names = [f"{kind}_{s}_1" for kind in _PER_BLOCK] + [f"width_{s}"]
         if self.enters:
             names.append(f"width_{s - 1}")
-        x = self.first(x, {name: arch[name] for name in names}, mode)
+        choices = {name: arch[name] for name in names}
+        x = mark_block(lambda x: self.first(x, choices, mode), x)
         depth = arch[f"depth_{s}"]
         if self.depth == 1:
             return depth.mask().astype(x.dtype) * x
@@ -374,8 +376,9 @@ class _Network(nnx.Module):
 
     def __call__(self, arch: Architecture, x: jax.Array, mode: Mode) -> Outputs:
         x = jax.nn.hard_swish(self.stem_norm(self.stem(x, {}), {}, mode))
+        x = mark_features(x)
         if self.has_first:
-            x = self.first(x, {}, mode)
+            x = mark_block(lambda x: self.first(x, {}, mode), x)
         for s in range(1, self.num_stages + 1):
             x = getattr(self, f"stage_{s}")(arch, x, mode)
         name = f"width_{self.num_stages}"

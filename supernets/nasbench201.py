@@ -12,6 +12,7 @@ same network as before.
 """
 
 import dataclasses
+import functools
 from typing import Self
 
 import jax
@@ -27,6 +28,7 @@ from supernets.elastic import ElasticSupernet, Path, Scope
 from supernets.layers.convolution import ElasticConvolution
 from supernets.layers.drawing import HE, initializer
 from supernets.layers.linear import ElasticLinear
+from supernets.layers.marks import mark_block, mark_features
 from supernets.layers.mixed_operation import AveragePool, Identity, MixedOperation, Zero
 from supernets.layers.mode import Mode
 from supernets.layers.norm import ElasticBatchNorm
@@ -294,13 +296,14 @@ class _Network(nnx.Module):
 
     def __call__(self, arch: Architecture, x: jax.Array, mode: Mode) -> Outputs:
         choices = [arch[edge_name(*edge)] for edge in EDGES]
-        x = self.stem_norm(self.stem(x, {}), {}, mode)
+        x = mark_features(self.stem_norm(self.stem(x, {}), {}, mode))
         for stage in range(STAGES):
             if stage:
-                x = getattr(self, f"reduction_{stage}")(x, mode)
+                reduction = getattr(self, f"reduction_{stage}")
+                x = mark_block(functools.partial(reduction, mode=mode), x)
             x = scan_layers(
                 getattr(self, f"stage_{stage}"),
-                lambda cell, x, _: cell(x, choices, mode),
+                lambda cell, x, _: mark_block(lambda x: cell(x, choices, mode), x),
                 x,
                 mode,
             )

@@ -38,6 +38,7 @@ from supernets.elastic import ElasticSupernet, Path, Scope
 from supernets.layers.convolution import ElasticConvolution
 from supernets.layers.drawing import initializer
 from supernets.layers.linear import ElasticLinear
+from supernets.layers.marks import mark_block, mark_features
 from supernets.layers.max_pooling import max_pool_3x3
 from supernets.layers.mixed_operation import MixedOperation
 from supernets.layers.mode import Mode
@@ -182,7 +183,12 @@ class _Network(nnx.Module):
         choices = [arch[edge_name(*edge)] for edge in EDGES]
         x = self.stem_norm(self.stem(x, {}), {}, mode)
         x = self.second_stem_norm(self.second_stem(x, {}), {}, mode)
-        x = scan_layers(self.cells, lambda cell, x, _: cell(x, choices, mode), x, mode)
+        x = scan_layers(
+            self.cells,
+            lambda cell, x, _: mark_block(lambda x: cell(x, choices, mode), x),
+            mark_features(x),
+            mode,
+        )
         features = x.mean((1, 2))
         return Outputs(self.classifier(features, {}), features, {})
 

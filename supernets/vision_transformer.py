@@ -33,6 +33,7 @@ from supernets.cost import Term
 from supernets.elastic import ElasticSupernet, Path, Scope
 from supernets.layers.drawing import draw, initializer
 from supernets.layers.linear import ElasticLinear
+from supernets.layers.marks import mark_features
 from supernets.layers.mode import Mode
 from supernets.layers.patch_embedding import PatchEmbedding
 
@@ -134,7 +135,7 @@ class _Network(nnx.Module):
 
     def __call__(self, arch: Architecture, x: jax.Array, mode: Mode) -> Outputs:
         shared = {"embed": arch["embed"]}
-        x = self.patch_embedding(x, shared)
+        x = mark_features(self.patch_embedding(x, shared))
         x = run_blocks(self.blocks, self.sizes, x, arch, mode)
         features = self.norm(x, shared).mean(1)
         return Outputs(self.classifier(features, shared), features, {})

@@ -40,6 +40,7 @@ MAY_APPLY = {
     EVALUATE,
     "nas.stages.export",  # gives the logits that an exported file is held against
     "nas.training.alone",  # one architecture from fresh weights, which shares nothing
+    "nas.training.relaxed",  # what gradient methods follow while no weight moves
     "nas.ranking.baselines",  # scores weights that were never trained
 }
 MAY_DIFFERENTIATE = {
@@ -49,9 +50,13 @@ MAY_DIFFERENTIATE = {
     "nas.stages.initial",  # transposes extraction, which is linear; trains nothing
     "nas.partition.gradient_matching",  # compares gradients, and updates nothing
     "nas.watch.interference",  # the same
+    "nas.search.gradient",  # of alphas, while no weight moves
+    "nas.search.policy_gradient",  # a policy over genotypes, which holds no network
 }
 # A strategy is the part of the one step that gives it gradients.
 MAY_DIFFERENTIATE_UNDER = "nas.strategies."
+# Flax is the module library of supernets; elsewhere, with the reason.
+MAY_USE_FLAX = {"predictors.mlp_ensemble"}  # an ordinary network that is fitted
 GRADIENTS = {"grad", "hessian", "jacfwd", "jacrev", "jvp", "linearize"}
 GRADIENTS |= {"value_and_grad", "vjp"}
 
@@ -299,7 +304,7 @@ def wrong_framework(tree: Tree) -> list[str]:
         for module in tree.modules.values()
         if module.package in ("search_spaces", "predictors", "nas")
         for source, _ in module.imports
-        if source.partition(".")[0] == "flax"
+        if source.partition(".")[0] == "flax" and module.name not in MAY_USE_FLAX
     ]
 
 

@@ -119,6 +119,9 @@ def train_program(run: Run) -> tuple[Any, State, Arrays]:
     everywhere = replicated(run.mesh)
     state = put(run.train_step.init(run.allowed), everywhere)
     layout = jax.tree.map(lambda _: everywhere, state)
-    weights = run.on_device("weights")
-    data: Any = {"weights": {"inputs": weights.inputs, "labels": weights.labels}}
+    data: Any = {
+        name: {"inputs": split.inputs, "labels": split.labels}
+        for name in run.experiment.strategy.SPLITS
+        for split in (run.on_device(name),)
+    }
     return make_train_step(run.train_step, layout), state, data

@@ -76,9 +76,12 @@ class FirstOrder(Strategy):
         accuracy = correct.mean(dtype=jnp.float32)
         return Gradients(grads, new, stacked, loss, accuracy)
 
-    def derive(self, state: State, space: SearchSpace) -> np.ndarray:
+    def derive(
+        self, state: State, space: SearchSpace, allowed: np.ndarray | None = None
+    ) -> np.ndarray:
         """Take the option of the greatest alpha."""
-        alphas = np.where(space.valid, np.asarray(state["alphas"]), -np.inf)
+        table = space.valid if allowed is None else allowed
+        alphas = np.where(table, np.asarray(state["alphas"]), -np.inf)
         return space.canonical(alphas.argmax(-1).astype(np.int32))[None]
 
 

@@ -71,6 +71,9 @@ class NASBench201Table(TruthSource):
                 "name": "NAS-Bench-201, CIFAR-10, 200 epochs",
                 "source": "arXiv 2001.00326",
                 "settings": {"measured_on": "the CIFAR-10 test set"},
+                "note": "Errors are of the test images after 200 epochs; the only "
+                "validation errors among these files are of 12 epochs, and are not "
+                "used.",
             },
             columns,
         )

@@ -18,6 +18,9 @@ from nas.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from nas.experiment import Experiment
+    from nas.tabular import TabularExperiment
+
+    AnyExperiment = Experiment | TabularExperiment
 
 VARIABLE = "experiment"
 VARIANTS = "variants"
@@ -44,7 +47,7 @@ def is_path(reference: str) -> bool:
     return reference.endswith(".py") or "/" in reference or os.sep in reference
 
 
-def load_experiment(reference: str) -> tuple["Experiment", str]:
+def load_experiment(reference: str) -> tuple["AnyExperiment", str]:
     """Load an experiment.
 
     Args:
@@ -57,22 +60,21 @@ def load_experiment(reference: str) -> tuple["Experiment", str]:
       UserError: there is none, its file raises, or it defines something else.
     """
     path, module = _load(reference)
-    from nas.experiment import Experiment
-
+    kinds = _kinds()
     found = getattr(module, VARIABLE, None)
-    if isinstance(found, Experiment):
+    if isinstance(found, kinds):
         return found, (module.__doc__ or "").strip()
     if found is not None:
         raise UserError(
             f"{path}: `{VARIABLE}` is {_article(type(found).__name__)}, not an "
             f"Experiment. Write: {_EXAMPLE}"
         )
-    others = [name for name, v in vars(module).items() if isinstance(v, Experiment)]
+    others = [name for name, v in vars(module).items() if isinstance(v, kinds)]
     hint = f" Rename {others[0]} to {VARIABLE}." if others else ""
     raise UserError(f"{path} defines no `{VARIABLE}`.{hint} Write: {_EXAMPLE}")
 
 
-def load_variants(reference: str) -> dict[str, "Experiment"]:
+def load_variants(reference: str) -> dict[str, "AnyExperiment"]:
     """Load the variants that an experiment's file defines beside the experiment.
 
     Args:
@@ -85,11 +87,10 @@ def load_variants(reference: str) -> dict[str, "Experiment"]:
       UserError: there is no such file, it raises, or `variants` is something else.
     """
     path, module = _load(reference)
-    from nas.experiment import Experiment
-
+    kinds = _kinds()
     found = getattr(module, VARIANTS, {})
     if isinstance(found, dict) and all(
-        isinstance(name, str) and isinstance(value, Experiment)
+        isinstance(name, str) and isinstance(value, kinds)
         for name, value in found.items()
     ):
         return found
@@ -97,6 +98,14 @@ def load_variants(reference: str) -> dict[str, "Experiment"]:
         f"{path}: `{VARIANTS}` is no dictionary from names to experiments. Write: "
         f'{VARIANTS} = {{"plain": {VARIABLE}, "longer": dataclasses.replace(..)}}'
     )
+
+
+def _kinds() -> tuple[type, ...]:
+    """Give what an experiment may be: one that trains, or one that searches a table."""
+    from nas.experiment import Experiment
+    from nas.tabular import TabularExperiment
+
+    return (Experiment, TabularExperiment)
 
 
 def _load(reference: str) -> tuple[Path, ModuleType]:

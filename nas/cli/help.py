@@ -5,8 +5,9 @@ import textwrap
 from collections.abc import Iterable, Sequence
 
 from nas.cli.arguments import Option
+from nas.cli.controllers import known_controllers
 from nas.cli.session import Session
-from nas.cli.stages import STAGES, Stage
+from nas.cli.stages import CONTROLLER, STAGES, Stage
 
 _TRY = (
     ("nas run digits_cells", "the whole job on embedded data, about 3 minutes"),
@@ -57,6 +58,9 @@ def stage_help(stage: Stage, session: Session | None = None) -> str:
     if stage.options:
         lines += ["", "Options", *_option_rows(stage.options)]
         lines += _rows([("--help", "Show this")], _width(stage.options))
+    if CONTROLLER in stage.options:
+        rows = list(known_controllers().items())
+        lines += ["", "Controllers (--controller NAME)", *_rows(rows)]
     if session is not None:
         lines += ["", *_settings(session)]
     if stage.examples:

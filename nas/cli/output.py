@@ -11,14 +11,55 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from nas.data.kinds import Words
+    from nas.runtime.workdir import Workdir
     from nas.stages.front import Member
 
 _WIDTH = 120
+# How each number of a front is written, and called.
+_NUMBERS = {
+    "nll": ("NLL", ".4f"),
+    "macs": ("MACs", ",.0f"),
+    "params": ("parameters", ",.0f"),
+    "latency_ms": ("latency, ms", ".4g"),
+}
 
 
 def say(message: str) -> None:
     """Print a line for a person."""
     console().print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+def tell(message: str) -> None:
+    """Say something once, however many processes there are."""
+    from nas.runtime.processes import is_main
+
+    if is_main():
+        say(message)
+
+
+def short_path(path: Path) -> str:
+    """Write a path as one would type it here."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def outdate(workdir: "Workdir | None") -> None:
+    """Remove the page that would say something else than the folder."""
+    from nas.runtime.processes import is_main
+
+    if workdir is not None and is_main():
+        workdir.report.unlink(missing_ok=True)
+
+
+def report(workdir: "Workdir | None") -> None:
+    """Write the page that explains a run."""
+    from nas.report import write_report
+    from nas.runtime.processes import is_main
+
+    if workdir is not None and is_main():
+        write_report(workdir.path)
 
 
 def console(stderr: bool = False) -> "Console":
@@ -64,20 +105,26 @@ def print_pairs(title: str, rows: Iterable[tuple[str, str]]) -> None:
     print_list(title, dict(rows))
 
 
-def print_front(members: Sequence["Member"], title: str) -> None:
+def print_front(
+    members: Sequence["Member"], title: str, objectives: Sequence[str] = ()
+) -> None:
     """Print a front as a table.
 
     Args:
       members: measured on the report split.
       title: above the table.
+      objectives: what was searched by, of which each gets a column.
     """
     from rich.table import Table
 
     table = Table(title=title, title_justify="left")
     table.add_column("id", style="bold", no_wrap=True)
-    columns = ("error", "95 % interval", "NLL", "MACs", "parameters")
-    for name in columns:
-        table.add_column(name, justify="right", no_wrap=True)
+    measured = members[0].objectives if members else {}
+    names = dict.fromkeys([*_NUMBERS, *objectives])
+    names = [name for name in names if name in measured and name != "error"]
+    titles = [_NUMBERS.get(name, (name,))[0] for name in names]
+    for column in ("error", "95 % interval", *titles):
+        table.add_column(column, justify="right", no_wrap=True)
     for member in members:
         low, high = member.interval
         values = member.objectives
@@ -85,9 +132,7 @@ def print_front(members: Sequence["Member"], title: str) -> None:
             member.id + (" *" if member.dominated else ""),
             f"{values['error']:.2%}",
             f"{low:.2%} to {high:.2%}",
-            f"{values['nll']:.4f}",
-            f"{values['macs']:,}",
-            f"{values['params']:,}",
+            *(f"{values[name]:{_NUMBERS.get(name, ('', '.4g'))[1]}}" for name in names),
         )
     console().print(table)
     if any(member.dominated for member in members):

@@ -16,6 +16,11 @@ from typing import Any
 
 from nas.cli.field_texts import field_texts
 from nas.errors import UserError, nearest
+from nas.search import Controller
+from nas.search import discover as discover_controllers
+from predictors.base import Predictor
+from predictors.discovery import discover_predictors, discover_proxies
+from predictors.zero_cost import Proxy
 from search_spaces import SearchSpace, discover
 from supernets import Supernet
 
@@ -107,6 +112,8 @@ def show(value: Any) -> str:
         return ",".join(map(show, value))
     if isinstance(value, SearchSpace):
         return value.name
+    if isinstance(value, Controller | Predictor | Proxy):
+        return value.NAME
     if isinstance(value, enum.Enum):
         return str(value.value)
     return str(value)
@@ -235,6 +242,20 @@ def _space(text: str) -> SearchSpace:
     return spaces[text]
 
 
+def _named(
+    discover: Callable[[], Mapping[str, Any]], what: str
+) -> Callable[[str], Any]:
+    """Read a name as the part that is called so, with its defaults."""
+
+    def read(text: str) -> Any:
+        parts = discover()
+        if text not in parts:
+            raise UserError(f"There is no {what} {text!r}. {nearest(text, parts)}")
+        return parts[text]()
+
+    return read
+
+
 _READERS: dict[Any, Callable[[str], Any]] = {
     bool: lambda text: _BOOLEANS[text.lower()],
     int: _whole,
@@ -242,6 +263,9 @@ _READERS: dict[Any, Callable[[str], Any]] = {
     str: str,
     Path: Path,
     SearchSpace: _space,
+    Controller: _named(discover_controllers, "controller"),
+    Predictor: _named(discover_predictors, "predictor"),
+    Proxy: _named(discover_proxies, "proxy"),
 }
 _WORDS = {
     bool: "true or false",
@@ -250,6 +274,9 @@ _WORDS = {
     str: "text",
     Path: "path",
     SearchSpace: "name of a search space",
+    Controller: "name of a controller",
+    Predictor: "name of a predictor",
+    Proxy: "name of a proxy",
 }
 
 

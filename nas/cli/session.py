@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.cli.arguments import Arguments, Option, unknown_option
+from nas.cli.controllers import no_such_controller
 from nas.cli.experiments import (
     is_path,
     known_experiments,
@@ -21,8 +22,9 @@ from nas.cli.experiments import (
 from nas.errors import UserError, nearest
 
 if TYPE_CHECKING:
-    from nas.experiment import Experiment
+    from nas.cli.experiments import AnyExperiment
     from nas.run import Run
+    from nas.tabular import TabularRun
 
 Pairs = tuple[tuple[str, str], ...]
 """(name, text) of each setting that was given, in order."""
@@ -32,6 +34,7 @@ PARTS = {
     "data": "data.",
     "controller": "search.controller.",
     "truth": "ranking.truth.",
+    "latency": "latency.source.",
 }
 REPEATED = "where"
 _NOTHING = "none"
@@ -50,7 +53,7 @@ class Session:
     """
 
     reference: str
-    experiment: "Experiment"
+    experiment: "AnyExperiment"
     given: Pairs
     workdir: Path
     note: str
@@ -62,15 +65,31 @@ class Session:
             return os.path.relpath(self.reference)
         return self.reference
 
+    @property
+    def tabular(self) -> bool:
+        """Whether a table is searched, and nothing is trained."""
+        return is_tabular(self.experiment)
+
     def open(self, notify: Callable[[str], None]) -> "Run":
         """Start or continue the run; to be closed, or used in a `with` block."""
         from nas.run import Run
 
-        command = {
+        experiment: Any = self.experiment
+        return Run(experiment, self.workdir, notify, {"command": self._command})
+
+    def open_table(self, notify: Callable[[str], None]) -> "TabularRun":
+        """Start or continue the search of a table, in the same way."""
+        from nas.tabular import TabularRun
+
+        experiment: Any = self.experiment
+        return TabularRun(experiment, self.workdir, notify, {"command": self._command})
+
+    @property
+    def _command(self) -> dict[str, Any]:
+        return {
             "experiment": self.reference,
             "settings": [list(pair) for pair in self.given],
         }
-        return Run(self.experiment, self.workdir, notify, {"command": command})
 
 
 def load_session(
@@ -124,9 +143,16 @@ def load_session(
     return Session(reference, experiment, given, workdir, note)
 
 
+def is_tabular(experiment: "AnyExperiment") -> bool:
+    """Whether an experiment searches a table, and trains nothing."""
+    from nas.tabular import TabularExperiment
+
+    return isinstance(experiment, TabularExperiment)
+
+
 def apply_given(
-    experiment: "Experiment", given: Pairs, allowed: Sequence[Option] = ()
-) -> "Experiment":
+    experiment: "AnyExperiment", given: Pairs, allowed: Sequence[Option] = ()
+) -> "AnyExperiment":
     """Give an experiment other settings.
 
     Args:
@@ -147,11 +173,16 @@ def apply_given(
     plain = {}
     for name, text in given:
         if name == "data":
-            experiment = dataclasses.replace(experiment, data=source_from_path(text))
+            if is_tabular(experiment):
+                raise UserError(_no_data(experiment.name))
+            changes: dict[str, Any] = {"data": source_from_path(text)}
+            experiment = dataclasses.replace(experiment, **changes)
         elif name == "controller":
             experiment = _search(experiment, controller=_controller(text))
         elif name == "truth":
-            experiment = _ranking(experiment, text)
+            experiment = _truth(experiment, text)
+        elif name == "latency":
+            experiment = _latency(experiment, text)
         elif name != REPEATED:
             plain[name] = text
     where = tuple(text for name, text in given if name == REPEATED)
@@ -192,7 +223,9 @@ def given_pairs(arguments: Arguments) -> Pairs:
     pairs = []
     for name in (*PARTS, REPEATED):
         texts = arguments.options.get(name, [])
-        if name in ("data", "truth"):
+        if name == "latency":
+            texts = [text for text in texts if text]  # of `nas profile` it is a flag
+        if name in ("data", "truth", "latency"):
             texts = [_absolute(text) for text in texts]
         pairs += [(name, text) for text in (texts if name == REPEATED else texts[-1:])]
     settings: dict[str, str] = {}
@@ -257,7 +290,7 @@ def _remembered(before: dict[str, Any], workdir: Path) -> str:
     return reference
 
 
-def _variant(reference: str, name: str, experiment: "Experiment") -> "Experiment":
+def _variant(reference: str, name: str, experiment: "AnyExperiment") -> "AnyExperiment":
     """Give the variant that a sweep made a folder of; without any, the experiment."""
     variants = load_variants(reference)
     if not variants:
@@ -289,16 +322,40 @@ def _absolute(text: str) -> str:
     return text if named or not path.exists() else str(path.absolute())
 
 
-def _search(experiment: "Experiment", **changes: Any) -> "Experiment":
+def _search(experiment: "AnyExperiment", **changes: Any) -> "AnyExperiment":
     search = dataclasses.replace(experiment.search, **changes)
     return dataclasses.replace(experiment, search=search)
 
 
-def _ranking(experiment: "Experiment", path: str) -> "Experiment":
+def _truth(experiment: "AnyExperiment", path: str) -> "AnyExperiment":
     from nas.ranking import TruthFile
 
-    ranking = dataclasses.replace(experiment.ranking, truth=TruthFile(path))
-    return dataclasses.replace(experiment, ranking=ranking)
+    changed: Any = experiment
+    if is_tabular(experiment):
+        return dataclasses.replace(changed, truth=TruthFile(path))
+    ranking = dataclasses.replace(changed.ranking, truth=TruthFile(path))
+    return dataclasses.replace(changed, ranking=ranking)
+
+
+def _latency(experiment: "AnyExperiment", path: str) -> "AnyExperiment":
+    from nas.latency import source_of
+
+    changed: Any = experiment
+    if is_tabular(experiment):
+        raise UserError(
+            f"--latency: {experiment.name} searches a table, whose own columns are the "
+            "latencies that it knows, such as latency_ms_pixel2."
+        )
+    latency = dataclasses.replace(changed.latency, source=source_of(path))
+    return dataclasses.replace(changed, latency=latency)
+
+
+def _no_data(name: str) -> str:
+    return (
+        f"--data: {name} searches a table and reads no examples. Give the table: "
+        "--truth FILE.npz as made by nas truth, or --truth.root DIR where the files of "
+        "a published one are."
+    )
 
 
 def _controller(name: str) -> Any:
@@ -306,10 +363,7 @@ def _controller(name: str) -> Any:
 
     controllers = discover()
     if name not in controllers:
-        raise UserError(
-            f"--controller {name}: there is no such controller. "
-            f"{nearest(name, controllers)}"
-        )
+        raise UserError(no_such_controller(name))
     return controllers[name]()
 
 

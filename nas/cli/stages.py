@@ -49,14 +49,27 @@ WHERE = Option(
     "Only architectures for which this holds; may be repeated; none drops earlier ones",
 )
 CONTROLLER = Option(
-    "controller", "NAME", "Who searches, such as nsga2 or random, with its defaults"
+    "controller",
+    "NAME",
+    "Who searches, with its defaults; each is listed below",
 )
 INIT = Option(
     "init",
     "FILE",
     "Start from weights.safetensors of a trained largest subnet",
 )
+INTO = Option(
+    "into",
+    "DIR",
+    "Search the same weights in a folder of its own, with an empty archive, so that "
+    "nas compare can compare controllers",
+)
 TRUTH = Option("truth", "FILE.npz", "Another truth, as made by nas truth")
+LATENCY = Option(
+    "latency",
+    "FILE",
+    "What networks take on a device: latency.json, or a CSV of your own",
+)
 PROCESSES = (
     Option("coordinator", "HOST:PORT", "Several processes: where process 0 listens"),
     Option("num-processes", "N", "Several processes: how many there are"),
@@ -73,7 +86,7 @@ STAGES = (
         "run",
         "Train, search, measure the front again, export it. The whole job",
         "nas.cli.work:run",
-        (WORKDIR, DATA, WHERE, CONTROLLER, INIT, *PROCESSES),
+        (WORKDIR, DATA, WHERE, CONTROLLER, LATENCY, INIT, *PROCESSES),
         _EXPERIMENT,
         "Stopped at any point, the same command goes on where it was and ends with the "
         f"same result; when all is done it says so. {_SETTINGS}",
@@ -94,16 +107,21 @@ STAGES = (
     ),
     Stage(
         "search",
-        "Search a trained supernet; again and again if you like",
+        "Search a trained supernet, or a table; again and again if you like",
         "nas.cli.work:search",
-        (WORKDIR, WHERE, CONTROLLER, *PROCESSES),
+        (WORKDIR, WHERE, CONTROLLER, INTO, TRUTH, LATENCY, *PROCESSES),
         _EXPERIMENT,
         "Another controller, budget or constraint is a new search that knows what the "
         "ones before it evaluated; front.json is of the latest. Settings of the "
-        f"earlier commands hold until given anew. {_SETTINGS}",
+        "earlier commands hold until given anew. Experiments whose names end in "
+        "_tabular search a table of architectures that were trained before, where the "
+        f"best is known: nothing has to be trained first. {_SETTINGS}",
         (
+            "nas search digits_625_tabular --controller evolution",
             "nas search runs/digits_cells --controller random",
+            "nas search runs/digits_cells --controller random --into runs/by_chance",
             "nas search digits_cells --where 'macs<=3e5' --search.evaluations 500",
+            "nas search runs/digits_cells --where 'latency_ms<=2'",
         ),
         resumes=True,
     ),
@@ -186,7 +204,8 @@ STAGES = (
             Option(
                 "stages",
                 "S1,S2",
-                "Of each run: train, search, rank; train,rank if absent",
+                "Of each run: train, search, rank; if absent train,rank, and of a "
+                "table search",
             ),
             Option(
                 "workdir",
@@ -211,6 +230,7 @@ STAGES = (
         (
             "nas sweep digits_cells --seeds 3 --vary training.steps=500,1000",
             "nas sweep study.py --vary variant=uniform,fair --training.steps 2000",
+            "nas sweep digits_625_tabular --vary controller=random,evolution,nsga2",
         ),
     ),
     Stage(
@@ -255,10 +275,28 @@ STAGES = (
         "profile",
         "Say how large, how long and how much memory, before anything runs",
         "nas.cli.work:profile",
-        (DATA, WHERE, CONTROLLER, *PROCESSES),
-        "EXPERIMENT",
-        f"Nothing is written. {_SETTINGS}",
-        ("nas profile cifar10_cells --data.root ./data --where 'macs<=2e7'",),
+        (
+            WORKDIR,
+            DATA,
+            WHERE,
+            CONTROLLER,
+            Option(
+                "latency",
+                "",
+                "Measure instead what networks take on this device, for --where "
+                "'latency_ms<=2'",
+            ),
+            *PROCESSES,
+        ),
+        _EXPERIMENT,
+        "Nothing is written, but with --latency: a sample of networks is compiled and "
+        "timed (--latency.samples for a model, --latency.held_out to tell its error), "
+        "and latency.json in the workdir lets searches there ask for latency_ms. "
+        f"Stopped, it goes on. {_SETTINGS}",
+        (
+            "nas profile cifar10_cells --data.root ./data --where 'macs<=2e7'",
+            "nas profile runs/digits_cells --latency --latency.batch_size 8",
+        ),
     ),
     Stage(
         "spaces",

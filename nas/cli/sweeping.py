@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from nas.cli.arguments import Arguments, unknown_option
 from nas.cli.experiments import is_path, load_experiment, load_variants
 from nas.cli.output import complain, say
-from nas.cli.session import Pairs, apply_given, given_pairs
+from nas.cli.session import Pairs, apply_given, given_pairs, is_tabular
 from nas.cli.stages import Stage
 from nas.errors import UserError, nearest
 
 if TYPE_CHECKING:
-    from nas.experiment import Experiment
+    from nas.cli.experiments import AnyExperiment
     from nas.stages.sweep import Variant
 
 # Names under which --vary chooses among the variants of a file.
@@ -46,12 +46,13 @@ def sweep(stage: Stage, arguments: Arguments) -> int:
     if not arguments.names:
         raise UserError("Which experiment? Give a name or the path of your own file.")
     name, variants = read_variants(stage, arguments)
+    stages = "search" if is_tabular(variants[0].experiment) else _STAGES
     folder = Path(arguments.one("workdir") or f"runs/{name}_sweep").expanduser()
     plan = Sweep(
         folder,
         variants,
         read_seeds(arguments.one("seeds")),
-        tuple((arguments.one("stages") or _STAGES).split(",")),
+        tuple((arguments.one("stages") or stages).split(",")),
         arguments.flag("keep-checkpoints"),
     )
 
@@ -193,10 +194,10 @@ def default_out(folders: Sequence[Path]) -> Path:
 
 def _chosen(
     reference: str,
-    experiment: "Experiment",
-    variants: Mapping[str, "Experiment"],
+    experiment: "AnyExperiment",
+    variants: Mapping[str, "AnyExperiment"],
     names: tuple[str, ...] | None,
-) -> dict[str, "Experiment"]:
+) -> dict[str, "AnyExperiment"]:
     """Choose among the variants of a file; without any there is the experiment."""
     if names is None:
         return dict(variants) or {experiment.name: experiment}

@@ -1,6 +1,7 @@
 """What finished runs came to, read from their folders without running anything."""
 
 import collections
+import csv
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +15,7 @@ from nas.comparison.quantities import QUANTITIES, SCALAR_OF, number
 from nas.errors import UserError
 from nas.runtime.metrics import read_scalars
 from nas.runtime.workdir import Workdir
+from nas.search.constraints import parse, total_violation
 
 PLAN, DONE = "sweep.json", "done.json"
 CEILING = "another seed of the truth"
@@ -37,6 +39,8 @@ class Outcome:
         another seed of the truth reaches.
       front: objectives of the front's members by name, on the report split.
       objectives: which of them the search minimised.
+      evaluated: `float64[A, M]`, the objectives of what was evaluated, in order;
+        infinite where it may not be chosen; None without a search.
     """
 
     variant: str
@@ -50,6 +54,7 @@ class Outcome:
     references: Mapping[str, float]
     front: tuple[Mapping[str, float], ...] = ()
     objectives: tuple[str, ...] = ()
+    evaluated: np.ndarray | None = None
 
 
 def find_outcomes(folders: Sequence[Path]) -> tuple[list[Outcome], list[str]]:
@@ -193,7 +198,28 @@ def _read(path: Path, variant: str, notes: list[str]) -> Outcome | None:
         references=_references(rank),
         front=tuple(member for member in measured if member),
         objectives=wanted,
+        evaluated=_evaluated(folder.archive, wanted, _mapping(config, "search")),
     )
+
+
+def _evaluated(
+    path: Path, objectives: Sequence[str], search: Mapping[str, Any]
+) -> np.ndarray | None:
+    """Read what was evaluated; None if nothing was, or not by these objectives."""
+    if not path.is_file() or not objectives:
+        return None
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    try:
+        points = [[float(row[name]) for name in objectives] for row in rows]
+        constraints = [parse(text, rows[0]) for text in search.get("where") or ()]
+        table = {
+            c.name: np.array([float(r[c.name]) for r in rows]) for c in constraints
+        }
+    except (KeyError, ValueError, TypeError, IndexError):
+        return None
+    missed = total_violation(constraints, table, len(rows)) > 0
+    return np.where(missed[:, None], np.inf, np.array(points, np.float64))
 
 
 def _truth(rank: Mapping[str, Any] | None) -> str | None:

@@ -36,10 +36,12 @@ QUANTITIES = (
     Quantity("regret_at_k", "regret of the best 10", LOWER, True),
     Quantity("loss", "training loss at the end, nats", LOWER),
     Quantity("hypervolume", "hypervolume of the front, one box for all", HIGHER),
+    Quantity("growth", "hypervolume of all evaluated, at equal evaluations", HIGHER),
+    Quantity("regret", "regret of the best found in a table, reported", LOWER),
     Quantity("front_error", "lowest error of the front, report split", LOWER),
 )
 # The last value of these scalars.
-SCALAR_OF = {"loss": "train/loss"}
+SCALAR_OF = {"loss": "train/loss", "regret": "search/regret"}
 
 
 def by_name() -> dict[str, Quantity]:

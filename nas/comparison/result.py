@@ -12,6 +12,8 @@ from nas.comparison.quantities import by_name
 
 # The first of these that runs logged is drawn along the budget.
 CURVES = ("rank/tau_nll", "train/loss")
+# Under this name outcomes keep the hypervolume after each evaluation, in one box.
+GROWTH = "growth"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +64,30 @@ def bands_of(found: Comparison, scalar: str, budget: str) -> dict[str, Band]:
             curves[outcome.variant][outcome.seed] = (at, values)
     found_bands = {name: band(seeds) for name, seeds in curves.items() if seeds}
     return {name: made for name, made in found_bands.items() if made is not None}
+
+
+def growths_of(found: Comparison) -> dict[str, Band]:
+    """Give the hypervolume after each evaluation, averaged over seeds.
+
+    Args:
+      found: the comparison.
+
+    Returns:
+      Methods that were searched, in order; empty where searches are of different
+      objectives.
+    """
+    bands = {
+        name: band(
+            {
+                o.seed: o.curves[GROWTH]
+                for o in found.outcomes
+                if o.variant == name and GROWTH in o.curves
+            }
+        )
+        for name in found.variants
+        if any(o.variant == name and GROWTH in o.curves for o in found.outcomes)
+    }
+    return {name: made for name, made in bands.items() if made is not None}
 
 
 def drawn_curve(found: Comparison) -> str | None:

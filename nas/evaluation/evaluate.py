@@ -7,7 +7,7 @@ weights' running statistics would belong to none.
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -74,6 +74,8 @@ class Evaluator:
       preprocessing: from raw inputs to the network's.
       calibration: the weights split.
       mesh: the devices.
+      known: further costs that need no evaluation, such as the latency of a device:
+        `int32[P, D] -> {name: number[P]}`; None without.
     """
 
     supernet: Supernet
@@ -81,6 +83,7 @@ class Evaluator:
     preprocessing: Preprocessing
     calibration: Split
     mesh: Mesh
+    known: Callable[[np.ndarray], Mapping[str, np.ndarray]] | None = None
 
     @functools.cached_property
     def _one(self) -> Any:
@@ -113,7 +116,7 @@ class Evaluator:
         Returns:
           `float64[P]` for each of `nll` (mean over labels, in nats), `error` (the
           fraction of labels that were not answered), `error_variance` (of the error of
-          an example, over examples), `macs`, `params` and `bytes`.
+          an example, over examples), `macs`, `params`, `bytes`, and what is `known`.
         """
         devices = self.mesh.shape[SUPERNETS] * self.mesh.shape["data"]
         size = -(-self.settings.batch_size // devices) * devices
@@ -136,7 +139,9 @@ class Evaluator:
         values = np.asarray(host(sums), np.float64).reshape(-1, 3)
         values = values[: len(genotypes)] / len(split)
         nll, error, square = values.T
-        costs = self.supernet.costs(genotypes)
+        costs = dict(self.supernet.costs(genotypes))
+        if self.known is not None:
+            costs |= self.known(genotypes)
         measured = {"nll": nll, "error": error}
         measured["error_variance"] = np.maximum(square - error**2, 0)
         return measured | {name: v.astype(np.float64) for name, v in costs.items()}

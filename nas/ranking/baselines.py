@@ -1,4 +1,4 @@
-"""Estimates that train nothing, or nearly: what a supernet's ranking must beat.
+"""Estimates that train nothing: what a supernet's ranking must beat.
 
 A rank correlation alone says little: on NAS-Bench-201 counting parameters orders cells
 better than most supernets do. So every ranking is shown next to these. Each gives
@@ -10,18 +10,14 @@ architecture as data, so that a population compiles once.
 Letters in shapes: P population, D decisions, F features, B batch.
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy import stats
 
 from nas.errors import UserError
-from nas.ranking.correlation import checked, tau_b
-from predictors.base import Predictor
 from predictors.zero_cost import Proxy
 from search_spaces import Architecture, SearchSpace
 from supernets import Supernet
@@ -70,6 +66,7 @@ def proxy_baseline(
     proxy: Proxy,
     genotypes: np.ndarray,
     inputs: jax.Array | None = None,
+    labels: jax.Array | None = None,
     seed: int = 0,
 ) -> np.ndarray:
     """Hold architectures with a higher zero-cost score for better.
@@ -80,13 +77,46 @@ def proxy_baseline(
       genotypes: `int32[P, D]`.
       inputs: `[B, *input_shape]`, as the network sees them; None is gaussian noise, or
         tokens drawn uniformly.
+      labels: `int[B]` of the inputs, of tokens `[B, T]`; None where there are none.
       seed: of the weights and the noise.
 
     Returns:
       `float64[P]`, the negative score.
 
     Raises:
-      UserError: a score is not a number, as when a product over layers overflows.
+      UserError: a score is not a number, as when a product over layers overflows; or
+        the proxy cannot score this supernet, or not without labels.
+    """
+    scores = proxy_scores(supernet, proxy, genotypes, inputs, labels, seed)
+    macs = supernet.costs(np.asarray(genotypes))["macs"]
+    return -_finite(proxy.assemble(scores, macs))
+
+
+def proxy_scores(
+    supernet: Supernet,
+    proxy: Proxy,
+    genotypes: np.ndarray,
+    inputs: jax.Array | None = None,
+    labels: jax.Array | None = None,
+    seed: int = 0,
+    seen: Callable[[], None] = lambda: None,
+) -> np.ndarray:
+    """Score architectures one by one, each for itself; see `proxy_baseline`.
+
+    Args:
+      supernet: as there, and so are the following.
+      proxy: the score.
+      genotypes: `int32[P, D]`.
+      inputs: `[B, *input_shape]`, or None.
+      labels: `int[B]`, `int[B, T]` or None.
+      seed: of the weights and the noise.
+      seen: called after each architecture.
+
+    Returns:
+      `float64[P]` or `float64[P, Q]`, what the proxy gave, larger is better.
+
+    Raises:
+      UserError: as there.
     """
     key = jax.random.key(seed)
     params = supernet.init(jax.random.fold_in(key, 0))
@@ -98,33 +128,67 @@ def proxy_baseline(
             params = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), params)
             if jnp.issubdtype(inputs.dtype, jnp.floating):
                 inputs = inputs.astype(jnp.float64)
-        scores = _each(_score_program(supernet, proxy, params, inputs), genotypes)
+        program = _score_program(supernet, proxy, params, inputs, labels)
+        try:
+            scores = _each(program, genotypes, seen)
+        except ValueError as error:
+            raise UserError(f"ranking: {error}") from error
     if np.isnan(scores).any():
-        first = int(np.flatnonzero(np.isnan(scores))[0])
+        first = int(np.argwhere(np.isnan(scores))[0][0])
         raise UserError(
             f"ranking: {type(proxy).__name__} of genotype {first}, "
             f"{np.asarray(genotypes)[first].tolist()}, is no number; leave this proxy "
             "out for this supernet."
         )
-    return -_finite(scores)
+    return scores
 
 
 def _score_program(
-    supernet: Supernet, proxy: Proxy, params: Any, inputs: jax.Array
+    supernet: Supernet,
+    proxy: Proxy,
+    params: Any,
+    inputs: jax.Array,
+    labels: jax.Array | None,
 ) -> Callable[[jax.Array], jax.Array]:
     space = supernet.space
 
     @jax.jit
     def score(genotype: jax.Array) -> jax.Array:
         arch = Architecture.hard(space, genotype)
+        layers, join = _by_layer(supernet, params)
         given = None
         if not proxy.normalises:
             given = identity_statistics(supernet, params, arch, inputs)
         return proxy.score(
-            lambda p, x: supernet.apply(p, given, arch, x).logits, params, inputs
+            lambda p, x: supernet.apply(join(p), given, arch, x).logits,
+            layers,
+            inputs,
+            labels,
         )
 
     return score
+
+
+def _by_layer(
+    supernet: Supernet, params: Any
+) -> tuple[list[list[jax.Array]], Callable[[list[list[jax.Array]]], Any]]:
+    """Take stacked tensors apart, and give the function that puts them together."""
+    leaves, structure = jax.tree_util.tree_flatten_with_path(params)
+    paths = [tuple(str(key.key) for key in path) for path, _ in leaves]
+    stacked = [supernet.layers(path) is not None for path in paths]
+
+    def join(parts: list[list[jax.Array]]) -> Any:
+        whole = [
+            jnp.stack(part) if several else part[0]
+            for part, several in zip(parts, stacked, strict=True)
+        ]
+        return jax.tree.unflatten(structure, whole)
+
+    parts = [
+        list(leaf) if several else [leaf]
+        for (_, leaf), several in zip(leaves, stacked, strict=True)
+    ]
+    return parts, join
 
 
 def identity_statistics(
@@ -170,7 +234,7 @@ def noise_inputs(supernet: Supernet, key: jax.Array, batch: int) -> jax.Array:
     return jax.random.normal(key, shape, jnp.float32)
 
 
-# ------------------------------------------------------------------ features and fits
+# ------------------------------------------------------------------------ features
 def option_counts(
     space: SearchSpace, genotypes: np.ndarray, live: np.ndarray | None = None
 ) -> tuple[tuple[str, ...], np.ndarray]:
@@ -202,88 +266,13 @@ def option_counts(
     return tuple(columns), np.stack(list(columns.values()), axis=1)
 
 
-@dataclasses.dataclass(frozen=True)
-class Learned:
-    """How well a predictor orders architectures that it has not seen.
-
-    Attributes:
-      tau: mean tau-b over draws.
-      low: 2.5 % quantile over draws.
-      high: 97.5 % quantile over draws.
-      sample: how many true values it was fitted to in each draw.
-      n: architectures that it was tried on in each draw.
-      draws: how many.
-    """
-
-    tau: float | None
-    low: float | None
-    high: float | None
-    sample: int
-    n: int
-    draws: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Give the fields as a dictionary that JSON can hold."""
-        return dataclasses.asdict(self)
-
-
-def learned_baseline(
-    predictor: Predictor,
-    encodings: np.ndarray,
-    truth: Any,
-    sample: int = 50,
-    draws: int = 20,
-    seed: int = 0,
-) -> Learned:
-    """Fit a predictor to few true values, and rank the others by it.
-
-    This baseline trains: `sample` architectures stand-alone. It is what the same truth
-    buys without a supernet, and is never tried on what it has seen. It is fitted to
-    the ranks of the sample's errors, for one architecture that does not train would
-    otherwise weigh more than the differences between all others.
-
-    Args:
-      predictor: how.
-      encodings: `float64[P, F]`.
-      truth: `float[P]`, errors.
-      sample: architectures with a known truth.
-      draws: repetitions with other architectures.
-      seed: of the draws.
-
-    Returns:
-      The mean and quantiles over draws of tau-b on the P - sample others.
-
-    Raises:
-      UserError: P is too small, or there is no draw.
-    """
-    truth = checked(truth, "truth", len(encodings))
-    n = len(truth) - sample
-    if sample < 2 or n < 2 or draws < 1:
-        raise UserError(
-            f"ranking: {sample} of {len(truth)} architectures in each of {draws} draws "
-            "cannot be fitted and tried; at least 2 to fit, 2 others, and 1 draw are "
-            "needed."
-        )
-    rng = np.random.default_rng(seed)
-    taus = []
-    for _ in range(draws):
-        order = rng.permutation(len(truth))
-        seen, others = order[:sample], order[sample:]
-        fitted = predictor.fit(encodings[seen], stats.rankdata(truth[seen]))
-        taus.append(tau_b(truth[others], fitted.predict(encodings[others]).mean))
-    known = [tau for tau in taus if tau is not None]
-    if not known:
-        return Learned(None, None, None, sample, n, draws)
-    low, high = np.quantile(known, [0.025, 0.975])
-    return Learned(float(np.mean(known)), float(low), float(high), sample, n, draws)
-
-
 def baselines(
     supernet: Supernet,
     genotypes: np.ndarray,
     *,
     proxies: Mapping[str, Proxy] | None = None,
     inputs: jax.Array | None = None,
+    labels: jax.Array | None = None,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
     """Score a population by everything that trains nothing.
@@ -293,6 +282,7 @@ def baselines(
       genotypes: `int32[P, D]`.
       proxies: zero-cost proxies by name.
       inputs: `[B, *input_shape]` for the proxies, as the network sees them.
+      labels: `int[B]` of the inputs, of tokens `[B, T]`, for those that need them.
       seed: of random weights.
 
     Returns:
@@ -303,15 +293,20 @@ def baselines(
     scores = cost_baselines(supernet, genotypes)
     scores["live_parameters"] = live_baseline(supernet, genotypes)
     for name, proxy in (proxies or {}).items():
-        scores[name] = proxy_baseline(supernet, proxy, genotypes, inputs, seed)
+        scores[name] = proxy_baseline(supernet, proxy, genotypes, inputs, labels, seed)
     return scores
 
 
 def _each(
-    program: Callable[[jax.Array], jax.Array], genotypes: np.ndarray
+    program: Callable[[jax.Array], jax.Array],
+    genotypes: np.ndarray,
+    seen: Callable[[], None],
 ) -> np.ndarray:
-    rows = [program(jnp.asarray(row, jnp.int32)) for row in np.asarray(genotypes)]
-    return np.asarray(jax.device_get(rows), np.float64)
+    rows = []
+    for genotype in np.asarray(genotypes):
+        rows.append(jax.device_get(program(jnp.asarray(genotype, jnp.int32))))
+        seen()
+    return np.asarray(rows, np.float64)
 
 
 def _finite(scores: np.ndarray) -> np.ndarray:

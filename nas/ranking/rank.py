@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from nas.errors import UserError
-from nas.ranking.baselines import Learned
 from nas.ranking.bootstrap import (
     RESAMPLES,
     draw_counts,
@@ -29,6 +28,7 @@ from nas.ranking.correlation import (
     partial_tau_of_a_copy,
     tau_b,
 )
+from nas.ranking.held_out import HeldOut
 
 HEADLINE = "nll"
 PARTIAL = ("tau", "low", "high", "copy")
@@ -86,7 +86,7 @@ def rank(
     baselines: Mapping[str, Any] | None = None,
     *,
     given: str | None = None,
-    learned: Mapping[str, Learned] | None = None,
+    learned: Mapping[str, HeldOut] | None = None,
     classes: Any = None,
     provenance: Mapping[str, Any] | None = None,
     resamples: int = RESAMPLES,
@@ -101,7 +101,7 @@ def rank(
       baselines: `float[P]` by name, smaller is better; see `nas.ranking.baselines`.
       given: the baseline beyond which the partial tau looks; None is the one with the
         highest tau, which favours no estimate.
-      learned: baselines that were fitted to a part of the truth, by name; they are on
+      learned: predictors that were fitted to a part of the truth, by name; they are on
         other architectures, so no partial tau can be given them.
       classes: `int[P]`, architectures that compute the same function; drawn together.
       provenance: where the truth comes from, for the record.

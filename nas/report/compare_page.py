@@ -10,7 +10,7 @@ from nas.comparison.intervals import METHOD, Interval
 from nas.comparison.outcomes import CEILING
 from nas.comparison.pairing import Row
 from nas.comparison.quantities import by_name
-from nas.comparison.result import Comparison, bands_of, drawn_curve
+from nas.comparison.result import Comparison, bands_of, drawn_curve, growths_of
 from nas.report.html import Html, bullets, framed, identifier, join, section, table, tag
 from nas.report.overlay import budget_figure, paired_figure
 from nas.report.page import document
@@ -30,7 +30,8 @@ def comparison_figures(found: Comparison, budget: str) -> dict[str, Figure]:
       budget: what curves run along, a name of `TITLES`.
 
     Returns:
-      Figures by name: `curves` if there is a curve, and one for each quantity.
+      Figures by name: `curves` if there is a curve, `growths` if there were searches,
+      and one for each quantity.
     """
     figures = {}
     scalar = drawn_curve(found)
@@ -40,6 +41,13 @@ def comparison_figures(found: Comparison, budget: str) -> dict[str, Figure]:
             labels = (TITLES[budget], LABELS[scalar])
             lines = _lines(found) if scalar.startswith("rank/") else {}
             figures["curves"] = budget_figure(bands, found.baseline, labels, lines)
+    growths = growths_of(found)
+    if growths:
+        labels = (
+            "architectures evaluated",
+            "hypervolume of the front, one box for all",
+        )
+        figures["growths"] = budget_figure(growths, found.baseline, labels)
     for name, rows in found.tables.items():
         lines = _lines(found) if name == "tau" else {}
         title = by_name()[name].title
@@ -75,6 +83,17 @@ def comparison_page(found: Comparison, figures: Mapping[str, Figure]) -> str:
         )
         parts.append(
             section("curves", "Along the budget", _framed(figures, "curves", caption))
+        )
+    if "growths" in figures:
+        caption = (
+            "Hypervolume of the front of all that was evaluated so far, by what the "
+            "searches saw, in the box of all their last fronts. Means over seeds with "
+            f"their 95 % intervals; {found.baseline} dashed."
+        )
+        parts.append(
+            section(
+                "growths", "Fronts as they grew", _framed(figures, "growths", caption)
+            )
         )
     for name, rows in found.tables.items():
         parts.append(_quantity(found, name, rows, figures))

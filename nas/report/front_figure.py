@@ -29,9 +29,10 @@ LABELS = {
     "macs": "multiply-accumulates of one example",
     "params": "parameters",
     "bytes": "bytes of weights",
+    "latency_ms": "latency (ms)",
 }
 # What a network costs, of which a front is drawn over one.
-COSTS = ("macs", "params", "bytes")
+COSTS = ("macs", "params", "bytes", "latency_ms")
 # More dots than these become an image inside the figure.
 MOST_VECTOR_DOTS = 2000
 # The vertical axis shows at least this share of what was evaluated.

@@ -113,10 +113,16 @@ def _front_table(record: Record) -> Html:
     head = ["Network", "Error, 95 % interval", "NLL"]
     head += [f"Bits per {record.words.place}"] if _in_bits(record) else []
     head += ["MACs", "Parameters"]
-    head += ["Latency"] if timed else []
+    head += ["Latency, as searched"] if _has_latency(record) else []
+    head += ["Latency of the export"] if timed else []
     head += ["Choices", "Files"]
     rows = [_front_row(record, entry, timed) for entry in record.front]
     return table(head, rows)
+
+
+def _has_latency(record: Record) -> bool:
+    """Say whether the latency of a device was known when the front was measured."""
+    return any("latency_ms" in entry["objectives"] for entry in record.front)
 
 
 def _in_bits(record: Record) -> bool:
@@ -139,6 +145,9 @@ def _front_row(record: Record, entry: Mapping[str, Any], timed: bool) -> list[ob
         name = join([name, Html("<br>"), tag("small", "beaten by another")])
     bits = [f"{values['nll'] / math.log(2):.3f}" if nll else ""]
     row: list[object] = [name, error, nll, *(bits if _in_bits(record) else []), *costs]
+    if _has_latency(record):
+        known = values.get("latency_ms")
+        row.append("" if known is None else f"{known:.3g} ms")
     if timed:
         median = at(record.cards.get(subnet), "latency", "median_ms")
         row.append(f"{median:.3g} ms" if median else "")

@@ -7,7 +7,7 @@ is the same byte for byte while the files are.
 import os
 from pathlib import Path
 
-from nas.report import members, ranking, sections
+from nas.report import members, ranking, sections, table_sections
 from nas.report.html import Html, join, tag
 from nas.report.partition import partition
 from nas.report.record import Record, read_record
@@ -70,9 +70,20 @@ _PARTS = (
     sections.method,
     sections.limits,
 )
+# Of a search in a table, where nothing was trained.
+_TABLE_PARTS = (
+    table_sections.front,
+    members.architectures,
+    table_sections.regrets,
+    sections.search,
+    table_sections.next_steps,
+    table_sections.method,
+    table_sections.limits,
+)
 _TITLES = {
     "front": "Front",
     "architectures": "Architectures",
+    "regret": "Regret",
     "search": "Search",
     "training": "Training",
     "partition": "Sub-supernets",
@@ -111,7 +122,9 @@ def report_page(record: Record) -> str:
       HTML, always the same for the same record.
     """
     name = str(record.config.get("name", "a run"))
-    parts = [part(record) for part in _PARTS]
+    table = table_sections.is_table(record)
+    opening = table_sections.opening if table else sections.opening
+    parts = [part(record) for part in (_TABLE_PARTS if table else _PARTS)]
     anchors = [
         tag("a", title, href=f"#{identity}")
         for identity, title in _TITLES.items()
@@ -121,7 +134,7 @@ def report_page(record: Record) -> str:
         [
             tag("h1", f"Architecture search: {name}"),
             tag("nav", join(anchors, " · ")),
-            sections.opening(record),
+            opening(record),
             *parts,
         ],
         "\n",

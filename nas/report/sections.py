@@ -214,8 +214,15 @@ def limits(record: Record) -> Html:
         "The front is that of the architectures that were measured, not of the space.",
         "One seed decides training, search and splits. How much results vary shows "
         "only when the run is repeated with other seeds.",
-        "Multiply-accumulates are no time: measure latency on the target device.",
     ]
+    known = [entry["objectives"].get("latency_ms") for entry in record.front]
+    points.append(
+        "Latency, as searched, is in general what a model predicts of one device, with "
+        "the error that latency.json tells where it was measured here."
+        if any(value is not None for value in known)
+        else "Multiply-accumulates are no time: measure latency on the target device, "
+        "with nas profile --latency."
+    )
     if at(record.config, "input_shape"):
         points.append(
             f"The report split resembles the training {record.words.examples}. Others "

@@ -17,6 +17,7 @@ WORDS = {
     "macs": "multiply-accumulates",
     "params": "parameters",
     "bytes": "bytes of weights",
+    "latency_ms": "milliseconds",
 }
 TIMES = "\N{MULTIPLICATION SIGN}"
 # Settings that are objects elsewhere in the page, or long.

@@ -100,6 +100,11 @@ class Workdir:
         return self.path / "truth.npz"
 
     @property
+    def latency(self) -> Path:
+        """What some architectures took when they were measured on a device."""
+        return self.path / "latency.json"
+
+    @property
     def partition(self) -> Path:
         """How the supernet was split while it was trained, and by what evidence."""
         return self.path / "partition.json"

@@ -8,7 +8,7 @@ of one computation share a row.
 import csv
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +114,12 @@ class Archive:
 
     @classmethod
     def read_csv(
-        cls, path: Path, space: SearchSpace, columns: tuple[str, ...], before: int
+        cls,
+        path: Path,
+        space: SearchSpace,
+        columns: tuple[str, ...],
+        before: int,
+        costs: Callable[[np.ndarray], Mapping[str, np.ndarray]] | None = None,
     ) -> "Archive":
         """Read the rows that earlier searches wrote.
 
@@ -123,6 +128,9 @@ class Archive:
           space: of the genotypes.
           columns: of the values.
           before: rows of this search and later ones are left out.
+          costs: columns that need no evaluation, `int32[P, D] -> {name: number[P]}`;
+            they are counted anew, as an earlier search may have kept no latency, or
+            that of another device. None: the file must have every column.
 
         Returns:
           An archive without room to spare.
@@ -135,8 +143,13 @@ class Archive:
                 rows = [r for r in csv.DictReader(file) if int(r["search"]) < before]
             texts = [row["genotype"].split() for row in rows]
             genotypes = np.array(texts, np.int32).reshape(-1, space.num_decisions)
+            space.validate(genotypes)
+            known = dict(costs(genotypes)) if costs and len(rows) else {}
             values = {
-                name: np.array([float(row[name]) for row in rows]) for name in columns
+                name: np.asarray(known[name], np.float64)
+                if name in known
+                else np.array([float(row[name]) for row in rows])
+                for name in columns
             }
             archive = cls.empty(space, columns, len(rows))
             for search in range(before):

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from search_spaces import SearchSpace
+from search_spaces import Architecture, SearchSpace
 
 Feasible = Callable[[np.ndarray], np.ndarray]
 """int32[P, D] -> bool[P]: which genotypes meet what is known without evaluating."""
@@ -31,6 +31,37 @@ def everything(genotypes: np.ndarray) -> np.ndarray:
     return np.ones(len(genotypes), bool)
 
 
+def free(hard: bool) -> float:
+    """Charge nothing, whether an architecture is hard or soft."""
+    del hard
+    return 0.0
+
+
+Objectives = Callable[[Any, Architecture, jax.Array, jax.Array, jax.Array], jax.Array]
+"""(data, architecture, rows float32[D, O], sub-supernet int32[], key) -> float32[M]."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Relaxed:
+    """A problem's objectives as functions that can be differentiated.
+
+    Attributes:
+      objectives: what a relaxed architecture does, traced: qualities, on a batch that
+        the key draws, of the architecture, soft or hard; costs, as a share of the
+        largest one's, of the rows, its mean. The same object for the same function:
+        what uses it is compiled once for each.
+      data: a pytree of arrays, handed to `objectives`; no constant of the program.
+      allowed: bool[S, D, O], the options of each sub-supernet.
+      price: what measuring the objectives once costs, in evaluations, of an
+        architecture that is hard or not: a soft one runs all of its options.
+    """
+
+    objectives: Objectives
+    data: Any
+    allowed: np.ndarray
+    price: Callable[[bool], float] = free
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Problem:
     """What a controller may know of the search it serves.
@@ -42,12 +73,30 @@ class Problem:
         propose nothing that it refuses.
       seeds: int32[N, D], feasible genotypes known beforehand, from which to start when
         sampling meets none; None: none are known.
+      relaxed: the objectives for gradient methods; None: there are none.
+      costs: int32[P, D] -> float64[P, M], the objectives that are known without
+        evaluating, and NaN in the columns of the others; None: none is known.
     """
 
     space: SearchSpace
     num_objectives: int
     feasible: Feasible = everything
     seeds: np.ndarray | None = None
+    relaxed: Relaxed | None = None
+    costs: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def exact(self, genotypes: np.ndarray) -> np.ndarray:
+        """Give the objectives that are known without evaluating.
+
+        Args:
+          genotypes: int32[P, D].
+
+        Returns:
+          float64[P, M], a new array; NaN in the columns of the others.
+        """
+        if self.costs is None:
+            return np.full((len(genotypes), self.num_objectives), np.nan)
+        return np.array(self.costs(genotypes), np.float64)
 
     @property
     def known(self) -> np.ndarray:
@@ -93,6 +142,31 @@ class Controller(abc.ABC):
         Raises:
           UserError: no feasible genotype was found.
         """
+
+    def overhead(self, problem: Problem) -> float:
+        """Say what an ask costs by itself, besides evaluating what it proposes.
+
+        Args:
+          problem: the same as for `init`.
+
+        Returns:
+          The cost in evaluations, charged to the budget with each ask.
+        """
+        del problem
+        return 0.0
+
+    def scalars(self, state: State, problem: Problem) -> dict[str, float]:
+        """Give what to log of the controller itself; by default nothing.
+
+        Args:
+          state: the latest state.
+          problem: the same as for `init`.
+
+        Returns:
+          Numbers by name.
+        """
+        del state, problem
+        return {}
 
     @abc.abstractmethod
     def tell(

@@ -14,7 +14,7 @@ import numpy as np
 
 from nas.errors import UserError, nearest
 from nas.search.archive import Archive
-from nas.search.base import Controller, Problem, State, fold, start
+from nas.search.base import Controller, Problem, Relaxed, State, fold, start
 from nas.search.constraints import (
     ENUMERATION_LIMIT,
     Constraint,
@@ -42,7 +42,8 @@ class Search:
       controller: who proposes.
       objectives: the columns that are minimised; the first is the main one.
       evaluations: the budget: how many architectures are evaluated at most. Looking an
-        architecture up in the archive is free.
+        architecture up in the archive is free. A controller that looks at examples by
+        itself pays for it from the same budget.
       where: constraints, such as `macs<=2e6`.
     """
 
@@ -81,6 +82,8 @@ class SearchLoop:
       columns: what `evaluate` returns and the archive keeps.
       evaluate: measures architectures.
       costs: those columns that are known without evaluating.
+      relaxed: the objectives as functions to differentiate, for gradient methods.
+      first: int32[N, D], what is evaluated before all else.
     """
 
     search: Search
@@ -88,6 +91,8 @@ class SearchLoop:
     columns: tuple[str, ...]
     evaluate: Evaluate
     costs: Costs
+    relaxed: Relaxed | None = None
+    first: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         """Refuse unknown objectives, and constraints that nothing meets."""
@@ -109,14 +114,33 @@ class SearchLoop:
         """What the controller may know."""
         num_objectives = len(self.search.objectives)
         if not self.constraints:
-            return Problem(self.space, num_objectives)
+            return Problem(
+                self.space, num_objectives, relaxed=self.relaxed, costs=self._known
+            )
 
         def feasible(genotypes: np.ndarray) -> np.ndarray:
             table = self.costs(genotypes)
             return total_violation(self.constraints, table, len(genotypes)) == 0
 
         seeds = check_satisfiable(self.constraints, self.space, self.costs)
-        return Problem(self.space, num_objectives, feasible, seeds)
+        return Problem(
+            self.space, num_objectives, feasible, seeds, self.relaxed, self._known
+        )
+
+    def check(self) -> None:
+        """Refuse a controller that cannot search here, or not for this budget.
+
+        Raises:
+          UserError: nothing can be differentiated, or the budget does not pay for one
+            ask and one evaluation.
+        """
+        if self.overhead + 1 > self.search.evaluations:
+            raise UserError(
+                f"search: one ask of {self.search.controller.NAME!r} costs as much as "
+                f"{self.overhead:.1f} evaluations, and the budget is "
+                f"{self.search.evaluations}. Raise search.evaluations to at least "
+                f"{int(np.ceil(self.overhead)) + 1}, or let it do less in an ask"
+            )
 
     def init(self, key: jax.Array, archive: Archive | None = None) -> State:
         """Make the state to start from.
@@ -128,10 +152,15 @@ class SearchLoop:
 
         Returns:
           A pytree of numpy arrays: `archive`, `controller`, `generation`, the
-          `evaluations` used, `search` (the number of this search in the archive),
-          `idle` asks without anything new, whether the space is `exhausted`, and
-          `reference` and `scale` [M] of the hypervolume, NaN before the first step.
+          `evaluations` used, what asks were `charged` besides, in evaluations, `search`
+          (the number of this search in the archive), `idle` asks without anything new,
+          whether the space is `exhausted`, and `reference` and `scale` [M] of the
+          hypervolume, NaN before the first step.
+
+        Raises:
+          UserError: as `check`.
         """
+        self.check()
         if archive is None:
             archive = Archive.empty(self.space, self.columns, 0)
         num_objectives = len(self.search.objectives)
@@ -145,16 +174,29 @@ class SearchLoop:
             "search": np.array(searches.max(initial=-1) + 1, np.int32),
             "generation": np.array(0, np.int32),
             "evaluations": np.array(0, np.int32),
+            "charged": np.array(0.0, np.float64),
             "idle": np.array(0, np.int32),
             "exhausted": np.array(False, bool),
             "reference": np.full(num_objectives, np.nan),
             "scale": np.full(num_objectives, np.nan),
         }
 
+    @functools.cached_property
+    def overhead(self) -> float:
+        """What an ask of the controller costs by itself, in evaluations."""
+        return float(self.search.controller.overhead(self.problem))
+
+    def room(self, state: State) -> int:
+        """Say how many evaluations the rest of the budget pays for."""
+        used = int(state["evaluations"]) + float(state["charged"])
+        return int(np.floor(self.search.evaluations - used + 1e-9))
+
     def done(self, state: State) -> bool:
         """Say whether the budget is used, or nothing is left to evaluate."""
-        used = int(state["evaluations"]) >= self.search.evaluations
-        return used or bool(state["exhausted"])
+        # Another ask must leave something to evaluate.
+        charged = float(state["charged"]) + self.overhead
+        left = self.room(state | {"charged": charged}) >= 1
+        return not left or bool(state["exhausted"])
 
     def archive(self, state: State) -> Archive:
         """Give the archive that a state holds."""
@@ -176,17 +218,16 @@ class SearchLoop:
         if self.done(state):
             return state
         archive = self.archive(state)
-        controller, asked = self.search.controller.ask(
-            state["controller"], self.problem
-        )
-        asked = self._validated(asked)
+        controller, asked = self._asked(state)
+        charged = float(state["charged"]) + self.overhead
+        state = state | {"charged": np.array(charged, np.float64)}
         new = archive.missing(asked)
         idle = 0 if len(new) else min(int(state["idle"]) + 1, PATIENCE)
         if idle >= PATIENCE:
             new = self._unseen(state, archive, len(asked))
             # A controller's own proposals would teach it nothing new.
             asked = new
-        new = new[: self.search.evaluations - int(state["evaluations"])]
+        new = new[: self.room(state)]
         archive = self._evaluated(archive, new, int(state["search"]))
         told = asked[archive.find(asked) >= 0]
         state = state | {
@@ -255,6 +296,36 @@ class SearchLoop:
             self.feasible_rows(archive),
         )
 
+    @functools.cached_property
+    def _first(self) -> np.ndarray:
+        """int32[N, D]: what of `first` the constraints let pass, each once."""
+        if self.first is None:
+            return np.zeros((0, self.space.num_decisions), np.int32)
+        rows = self.space.validate(self.first, where="the strategy's architectures")
+        rows = self.space.canonical(rows)
+        _, places = np.unique(rows, axis=0, return_index=True)
+        rows = rows[np.sort(places)]
+        return rows[self.problem.feasible(rows)]
+
+    def _asked(self, state: State) -> tuple[State, np.ndarray]:
+        """Ask the controller; the first time, what is known to be good comes first."""
+        controller, asked = self.search.controller.ask(
+            state["controller"], self.problem
+        )
+        asked = self._validated(asked)
+        if int(state["generation"]) == 0 and len(self._first):
+            known = {row.tobytes() for row in self._first}
+            others = [row for row in asked if row.tobytes() not in known]
+            asked = np.stack([*self._first, *others])
+        return controller, asked
+
+    def _known(self, genotypes: np.ndarray) -> np.ndarray:
+        """The objectives among the costs; see `Problem.costs`."""
+        table = self.costs(genotypes)
+        unknown = np.full(len(genotypes), np.nan)
+        columns = [table.get(name, unknown) for name in self.search.objectives]
+        return np.stack(columns, axis=1).astype(np.float64)
+
     def _validated(self, asked: np.ndarray) -> np.ndarray:
         name = self.search.controller.NAME
         asked = self.space.validate(asked, where=f"proposal of controller {name!r}")
@@ -316,7 +387,9 @@ class SearchLoop:
         key = fold(state, int(state["generation"]))
         if self.space.size <= ENUMERATION_LIMIT:
             left = archive.missing(self._everything)
-            return left[np.asarray(jax.random.permutation(key, len(left)))[:num]]
+            # Of one shape however few are left, so that one program draws them all.
+            score = jax.random.uniform(key, (len(self._everything),))
+            return left[np.argsort(np.asarray(score)[: len(left)])[:num]]
         seen = archive.genotypes[: len(archive)]
         # Those of earlier searches need not meet the constraints of this one.
         known = seen[self.problem.feasible(seen)]

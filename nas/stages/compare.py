@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from nas.comparison.budgets import TITLES
-from nas.comparison.fronts import common_hypervolumes
+from nas.comparison.fronts import common_growths, common_hypervolumes
 from nas.comparison.intervals import Interval, student
 from nas.comparison.made import how_made
 from nas.comparison.outcomes import Outcome, check_comparable, find_outcomes
 from nas.comparison.pairing import choose_baseline, pair, unpaired
 from nas.comparison.quantities import QUANTITIES, Quantity, by_name
-from nas.comparison.result import Comparison, to_record
+from nas.comparison.result import GROWTH, Comparison, to_record
 from nas.errors import UserError, nearest
 from nas.runtime.workdir import write_json_atomic, write_text_atomic
 
@@ -41,7 +41,7 @@ def compare(
     """
     wanted = _wanted(quantities)
     outcomes, notes = find_outcomes([Path(folder) for folder in folders])
-    outcomes = _with_hypervolumes(outcomes)
+    outcomes = _with_growths(_with_hypervolumes(outcomes), notes)
     if not outcomes:
         raise UserError(
             f"No run of {', '.join(map(str, folders))} is finished. {' '.join(notes)}"
@@ -108,7 +108,11 @@ def write_comparison(
     figures = comparison_figures(found, budget)
     files = [record, page]
     first = next(iter(found.tables))
-    for name, called in (("curves", "curves"), (first, "paired")):
+    for name, called in (
+        ("curves", "curves"),
+        ("growths", "growths"),
+        (first, "paired"),
+    ):
         if name in figures:
             files.append(folder / f"compare_{called}.png")
             write_figure(figures[name], str(files[-1]))
@@ -153,6 +157,34 @@ def _with_hypervolumes(outcomes: Sequence[Outcome]) -> list[Outcome]:
         else o
         for o in outcomes
     ]
+
+
+def _with_growths(outcomes: Sequence[Outcome], notes: list[str]) -> list[Outcome]:
+    """Measure fronts as they grew in one box, and at equal evaluations."""
+    searched = [
+        o
+        for o in outcomes
+        if o.evaluated is not None and np.isfinite(o.evaluated).all(axis=1).any()
+    ]
+    if not searched or len({o.objectives for o in searched}) != 1:
+        return list(outcomes)
+    growths = common_growths([o.evaluated for o in searched if o.evaluated is not None])
+    numbers = [len(growth) for growth in growths]
+    equal = min(numbers)
+    if max(numbers) > equal:
+        notes.append(
+            f"Searches are of {equal} to {max(numbers)} evaluations; growth is "
+            f"compared after {equal}, the hypervolume of fronts as they ended."
+        )
+    grown = {
+        o.folder: dataclasses.replace(
+            o,
+            values={**o.values, GROWTH: float(growth[equal - 1])},
+            curves={**o.curves, GROWTH: (np.arange(1, len(growth) + 1), growth)},
+        )
+        for o, growth in zip(searched, growths, strict=True)
+    }
+    return [grown.get(o.folder, o) for o in outcomes]
 
 
 def _budgets(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Interval]]:

@@ -62,7 +62,7 @@ def export(
 
 def searched_cost(run: "Run") -> str:
     """Name the first cost that the latest search minimised; `macs` if it had none."""
-    known = run.supernet.costs(run.supernet.smallest()[None])
+    known = run.costs(run.supernet.smallest()[None])
     return next((n for n in run.experiment.search.objectives if n in known), "macs")
 
 
@@ -89,7 +89,9 @@ def picked(members: Sequence[Member], pick: str, cost: str) -> list[Member]:
     if pick == "best":
         return [members[int(losses.argmin())]]
     if pick == "knee":
-        costs = np.log([max(m.objectives[cost], 1) for m in members])
+        found = np.array([m.objectives[cost] for m in members], np.float64)
+        # Counts may be 0; milliseconds are often below 1.
+        costs = np.log(np.maximum(found, min(found[found > 0], default=1.0)))
         return [members[_knee(losses, costs)]]
     by_id = {member.id: member for member in members}
     if pick not in by_id:

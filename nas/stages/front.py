@@ -10,10 +10,13 @@ import numpy as np
 
 from nas.errors import UserError
 from nas.evaluation import error_interval
-from nas.evaluation.evaluate import COLUMNS
 from nas.runtime.processes import is_main
 from nas.runtime.workdir import write_json_atomic
+from nas.search.archive import Archive
+from nas.search.base import State
+from nas.search.loop import SearchLoop
 from nas.search.pareto import non_dominated_sort
+from nas.stages.searching import Searching
 from nas.stages.train import load_trained
 from nas.training.averaging import evaluated
 
@@ -32,7 +35,7 @@ class Member:
       genotype: the option index of each decision.
       choices: the option of each decision, by name.
       objectives: measured on the report split: `nll`, `error`, `macs`, `params`,
-        `bytes`.
+        `bytes`; and `latency_ms` where it is known, in general as predicted.
       interval: of the error, 95 %.
       dominated: whether another member was better on the search split; such members
         only fill up a front of fewer than three.
@@ -62,7 +65,9 @@ class Member:
 
 def front(run: "Run") -> Sequence[Member]:
     """Measure the latest search's front on the report split; see `Run.front`."""
-    genotypes, dominated = _chosen(run)
+    if run.searched is None:
+        raise UserError("Nothing was searched yet. Search first: Run.search().")
+    genotypes, dominated = chosen(*run.searched, run.experiment.export.most)
     trained = load_trained(run)
     device = run.on_device("report")
     values = run.evaluator.evaluate(
@@ -121,7 +126,7 @@ def make_member(
     Args:
       run: whose space.
       genotype: `int32[D]`.
-      values: `nll`, `error`, `macs`, `params` and `bytes`; others are left out.
+      values: `nll` and `error`; others are left out, as costs are counted anew.
       interval: of the error.
       dominated: as in `Member`.
 
@@ -129,10 +134,9 @@ def make_member(
       The member.
     """
     space = run.supernet.space
-    objectives = {
-        name: float(values[name]) if name in ("nll", "error") else int(values[name])
-        for name in COLUMNS
-    }
+    objectives: dict[str, float] = {n: float(values[n]) for n in ("nll", "error")}
+    for name, column in run.costs(np.asarray(genotype)[None]).items():
+        objectives[name] = column[0].item()
     return Member(
         space.id(genotype),
         tuple(int(i) for i in genotype),
@@ -143,7 +147,7 @@ def make_member(
     )
 
 
-def write_front(run: "Run", members: Sequence[Member]) -> None:
+def write_front(run: Searching, members: Sequence[Member]) -> None:
     """Write `front.json`, in place of an earlier one."""
     if run.workdir is not None and is_main():
         write_json_atomic(run.workdir.front, [m.to_json() for m in members])
@@ -169,14 +173,25 @@ def read_front(run: "Run") -> list[Member]:
     return members
 
 
-def _chosen(run: "Run") -> tuple[np.ndarray, np.ndarray]:
-    """Choose who leaves: the front, filled up to three, thinned to the most allowed."""
-    if run.searched is None:
-        raise UserError("Nothing was searched yet. Search first: Run.search().")
-    loop, state = run.searched
+def chosen(loop: SearchLoop, state: State, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Choose who leaves: the front, filled up to three, thinned to the most allowed.
+
+    Args:
+      loop: of a search.
+      state: its last.
+      most: how many may leave.
+
+    Returns:
+      `int32[F, D]` by ascending cost, and `bool[F]`, which only fill up.
+
+    Raises:
+      UserError: nothing that was evaluated meets the constraints.
+    """
     archive = loop.archive(state)
     rows = np.flatnonzero(loop.feasible_rows(archive))
-    objectives = run.experiment.search.objectives
+    if not len(rows):
+        raise UserError(_nothing_left(loop, archive))
+    objectives = loop.search.objectives
     points = archive.lookup(archive.genotypes[rows], objectives)
     ranks = non_dominated_sort(points)
     # Of architectures that measure the same (isomorphic cells do), one is enough.
@@ -186,7 +201,6 @@ def _chosen(run: "Run") -> tuple[np.ndarray, np.ndarray]:
     # By cost, so that what is thinned out lies between what stays.
     cost = archive.column(objectives[-1])
     on_front = on_front[np.argsort(cost[on_front], kind="stable")]
-    most = run.experiment.export.most
     if len(on_front) > most:
         keep = np.unique(np.linspace(0, len(on_front) - 1, most).round().astype(int))
         on_front = on_front[keep]
@@ -197,3 +211,18 @@ def _chosen(run: "Run") -> tuple[np.ndarray, np.ndarray]:
     dominated = np.arange(len(chosen)) >= len(on_front)
     order = np.argsort(cost[chosen], kind="stable")
     return archive.genotypes[chosen[order]], dominated[order]
+
+
+def _nothing_left(loop: SearchLoop, archive: Archive) -> str:
+    """Say that constraints exclude everything seen, and what was seen."""
+    seen = ", ".join(
+        f"{c.name} from {values.min():g} to {values.max():g}"
+        for c in loop.constraints
+        for values in (archive.column(c.name),)
+    )
+    return (
+        f"None of the {len(archive):,} architectures that were evaluated meets "
+        f"{' '.join(f'--where {str(c)!r}' for c in loop.constraints)}; they have "
+        f"{seen}. Nothing is lost: loosen the constraints, or give more "
+        "--search.evaluations, and search again."
+    )

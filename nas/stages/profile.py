@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from nas.latency import COLUMN
 from nas.runtime.mesh import put, replicated
 from nas.runtime.progress import format_seconds
 from nas.search.constraints import ENUMERATION_LIMIT, total_violation
@@ -61,7 +62,7 @@ def _space(run: "Run") -> Iterator[Finding]:
     whole = space.size <= ENUMERATION_LIMIT
     key = jax.random.key(run.experiment.seed)
     pool = space.enumerate() if whole else np.asarray(space.sample(key, SAMPLES))
-    costs = supernet.costs(pool)
+    costs = run.costs(pool)
     ends = supernet.costs(np.stack([supernet.smallest(), supernet.largest()]))
     among = "of all" if whole else f"of {SAMPLES} drawn"
     yield "space", f"{space.name}, {space.num_decisions} decisions"
@@ -74,6 +75,12 @@ def _space(run: "Run") -> Iterator[Finding]:
         yield (
             f"{name}, smallest / median / largest",
             f"{low:,} / {middle:,} ({among}) / {high:,}",
+        )
+    if COLUMN in costs:
+        low, middle, high = np.quantile(costs[COLUMN], (0, 0.5, 1))
+        yield (
+            f"{COLUMN}, least / median / most",
+            f"{low:.4g} / {middle:.4g} / {high:.4g} ({among})",
         )
     constraints = make_loop(run, None).constraints
     if not constraints:

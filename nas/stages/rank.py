@@ -20,7 +20,8 @@ import numpy as np
 from nas.data import Split
 from nas.errors import UserError
 from nas.evaluation.evaluate import COLUMNS
-from nas.ranking.baselines import Learned, baselines, learned_baseline, option_counts
+from nas.ranking.baselines import baselines, option_counts
+from nas.ranking.held_out import SAMPLE, HeldOut, held_out
 from nas.ranking.rank import rank as hold
 from nas.ranking.sampling import stratified_rows
 from nas.ranking.table import TruthTable
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 FITTED = "fitted formula"
 FIXED = "fixed formula"
 _SAVE_EVERY = 20.0
-_SAMPLE = 50
 _EXAMPLES = 32
 
 
@@ -221,11 +221,12 @@ def _same(path: Path, found: dict[str, Any]) -> bool:
 
 def _baselines(
     run: "Run", table: TruthTable
-) -> tuple[dict[str, np.ndarray], dict[str, Learned], dict[str, float]]:
+) -> tuple[dict[str, np.ndarray], dict[str, HeldOut], dict[str, float]]:
     """Score the architectures by what trains nothing, and by few true values."""
     settings, supernet = run.experiment.ranking, run.supernet.plain
     names, counts = _counts(run, table)
     inputs = run.splits.weights.inputs[:_EXAMPLES]
+    labels = run.splits.weights.labels[:_EXAMPLES]
     if settings.proxies:
         inputs = np.asarray(run.preprocessing(jnp.asarray(inputs)))
     scores = dict(
@@ -234,6 +235,7 @@ def _baselines(
             settings.proxies,
             _Array(table.genotypes),
             _Array(inputs),
+            _Array(np.asarray(labels)),
         )
     )
     if settings.formula:
@@ -254,13 +256,28 @@ def _baselines(
         ones = fitted.predict(np.eye(len(names))).mean
         none = fitted.predict(np.zeros((1, len(names)))).mean
         weights = dict(zip(names, (none - ones).tolist(), strict=True))
-    learned = {}
-    if settings.learned is not None and len(table) >= 2 * _SAMPLE:
-        name = f"{type(settings.learned).__name__} on {_SAMPLE} true errors"
-        learned[name] = learned_baseline(
-            settings.learned, counts, table.mean("error"), _SAMPLE
-        )
+    learned = _learned(run, table, counts, scores["live_parameters"])
     return scores, learned, weights
+
+
+def _learned(
+    run: "Run", table: TruthTable, counts: np.ndarray, live: np.ndarray
+) -> dict[str, HeldOut]:
+    """Fit predictors to few true values, and try each on the others."""
+    given = run.experiment.ranking.learned
+    if given and len(table) < 2 * SAMPLE:
+        run.notify(
+            f"Of {len(table)} architectures {SAMPLE} would be too many to fit a "
+            f"predictor to: ranking.learned needs at least {2 * SAMPLE}, and is left "
+            "out."
+        )
+        return {}
+    return {
+        f"{type(predictor).__name__} on {SAMPLE} true errors": held_out(
+            predictor, counts, table.mean("error"), beside=live
+        )
+        for predictor in given
+    }
 
 
 class _Array:
@@ -279,7 +296,11 @@ class _Array:
 
 @functools.lru_cache(maxsize=4)
 def _untrained(
-    supernet: Supernet, proxies: tuple[Proxy, ...], genotypes: _Array, inputs: _Array
+    supernet: Supernet,
+    proxies: tuple[Proxy, ...],
+    genotypes: _Array,
+    inputs: _Array,
+    labels: _Array,
 ) -> dict[str, np.ndarray]:
     """Score architectures by what no training changes: once for all runs of a sweep."""
     return baselines(
@@ -287,6 +308,7 @@ def _untrained(
         genotypes.values,
         proxies={type(proxy).__name__: proxy for proxy in proxies},
         inputs=jnp.asarray(inputs.values) if proxies else None,
+        labels=jnp.asarray(labels.values) if proxies else None,
     )
 
 

@@ -20,9 +20,11 @@ from nas.experiment import Experiment, to_json
 from nas.run import MAY_CHANGE, Run
 from nas.runtime.processes import is_main
 from nas.runtime.workdir import write_json_atomic
+from nas.tabular import TabularExperiment, TabularRun
+from nas.tabular.run import MAY_CHANGE as TABULAR_MAY_CHANGE
 from search_spaces import SpaceError
 
-STAGES: dict[str, Callable[[Run], Any]] = {
+STAGES: dict[str, Callable[[Any], Any]] = {
     "train": lambda run: run.train(),
     "search": lambda run: (run.search(), run.front()),
     "rank": lambda run: run.rank(),
@@ -39,7 +41,7 @@ class Variant:
     name: str
     """Names its folder."""
 
-    experiment: Experiment
+    experiment: Experiment | TabularExperiment
     """What is run; its seed is replaced."""
 
     command: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -81,7 +83,14 @@ class Sweep:
                 f"seeds are {list(self.seeds)}; each is 0 or more, and there once."
             )
         unknown = [stage for stage in self.stages if stage not in STAGES]
-        if unknown or "train" not in self.stages:
+        tabular = [_is_tabular(variant.experiment) for variant in self.variants]
+        if any(tabular):
+            if not all(tabular) or self.stages != ("search",):
+                raise UserError(
+                    f"stages are {', '.join(self.stages) or 'none'}; of a table there "
+                    "is search only, and all variants search tables or none does."
+                )
+        elif unknown or "train" not in self.stages:
             raise UserError(
                 f"stages are {', '.join(self.stages) or 'none'}; allowed: train, and "
                 "after it search and rank."
@@ -143,7 +152,9 @@ def sweep(
     return failures
 
 
-def is_done(where: Path, experiment: Experiment, stages: Sequence[str]) -> bool:
+def is_done(
+    where: Path, experiment: Experiment | TabularExperiment, stages: Sequence[str]
+) -> bool:
     """Say whether a run is marked as done, by these settings and with these stages."""
     try:
         mark = json.loads((where / DONE).read_text(encoding="utf-8"))
@@ -162,12 +173,12 @@ def _seeded(command: Mapping[str, Any], seed: int) -> dict[str, Any]:
 def _carry_out(
     plan: Sweep,
     where: Path,
-    experiment: Experiment,
+    experiment: Experiment | TabularExperiment,
     command: Mapping[str, Any],
     notify: Callable[[str], None],
 ) -> None:
     extra = {"command": _seeded(command, experiment.seed)} if command else None
-    with Run(experiment, where, notify, extra) as run:
+    with _open(experiment, where, notify, extra) as run:
         for stage in plan.stages:
             STAGES[stage](run)
         if not is_main():
@@ -182,10 +193,25 @@ def _carry_out(
             shutil.rmtree(run.workdir.checkpoints, ignore_errors=True)
 
 
-def _digest(experiment: Experiment, stages: Sequence[str]) -> str:
+def _is_tabular(experiment: Experiment | TabularExperiment) -> bool:
+    return isinstance(experiment, TabularExperiment)
+
+
+def _open(
+    experiment: Experiment | TabularExperiment,
+    where: Path,
+    notify: Callable[[str], None],
+    extra: Mapping[str, Any] | None,
+) -> Run | TabularRun:
+    if isinstance(experiment, TabularExperiment):
+        return TabularRun(experiment, where, notify, extra)
+    return Run(experiment, where, notify, extra)
+
+
+def _digest(experiment: Experiment | TabularExperiment, stages: Sequence[str]) -> str:
     """Give a hash of the settings that decide what these stages find."""
     settings = to_json(experiment)
-    for path in MAY_CHANGE:
+    for path in TABULAR_MAY_CHANGE if _is_tabular(experiment) else MAY_CHANGE:
         *above, last = path.split(".")
         if any(path == _DECIDES.get(stage) for stage in stages):
             continue

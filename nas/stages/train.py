@@ -16,6 +16,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from nas.errors import UserError
+from nas.relaxations import derived_text
 from nas.runtime.checkpoint import Checkpoints
 from nas.runtime.mesh import (
     SUPERNETS,
@@ -250,9 +251,11 @@ def _log(
     values["budget/device_seconds"] = clock.seconds * run.mesh.size
     values |= _shares(run, fetched["counts"].sum(0))
     values |= _health(run, state, number)
+    values |= _strategy(run, state, number)
     if writer is None:
         return
     writer.scalars(number, values)
+    _show_derived(run, state, writer, number)
     if number == run.experiment.training.steps:
         _show_draws(run, writer, fetched["counts"].sum(0), number)
 
@@ -298,6 +301,31 @@ def _health(run: "Run", state: State, number: int) -> dict[str, float]:
         f"sampler_health/{name}": float(np.mean([np.asarray(v) for v in values]))
         for name, values in found.items()
     }
+
+
+def _strategy(run: "Run", state: State, number: int) -> dict[str, float]:
+    """Give what the strategy tells of itself, of each sub-supernet."""
+    progress = number / run.experiment.training.steps
+    context = dataclasses.replace(run.train_step.context, progress=progress)
+    strategies, tables = host((state["strategy"], state["allowed"]))
+    told = {}
+    for s, table in enumerate(tables):
+        own = jax.tree.map(lambda leaf, s=s: leaf[s], strategies)
+        prefix = "strategy" if len(tables) == 1 else f"strategy/sub_supernet_{s}"
+        values = run.experiment.strategy.scalars(own, context, jnp.asarray(table))
+        told |= {f"{prefix}/{name}": float(value) for name, value in values.items()}
+    return told
+
+
+def _show_derived(run: "Run", state: State, writer: MetricsWriter, number: int) -> None:
+    """Show in TensorBoard which architectures the strategy prefers by now."""
+    space = run.supernet.space
+    strategies, tables = host((state["strategy"], state["allowed"]))
+    for s, table in enumerate(tables):
+        own = jax.tree.map(lambda leaf, s=s: leaf[s], strategies)
+        rows = run.experiment.strategy.derive(own, space, table)
+        if rows is not None:
+            writer.text(f"strategy/derived_{s}", derived_text(space, rows), number)
 
 
 def _shares(run: "Run", counts: np.ndarray) -> dict[str, float]:

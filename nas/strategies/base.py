@@ -103,6 +103,22 @@ class Strategy(abc.ABC):
         del state, context, allowed
         return {}
 
+    def scalars(
+        self, state: State, context: Context, allowed: jax.Array
+    ) -> dict[str, float]:
+        """Give what else to log, under names of its own; by default nothing.
+
+        Args:
+          state: the latest state, of one sub-supernet.
+          context: the search space, and how far training is.
+          allowed: `bool[D, O]`, the options of this sub-supernet.
+
+        Returns:
+          Numbers by name.
+        """
+        del state, context, allowed
+        return {}
+
     def check(self, context: Context, mesh: Mesh) -> None:
         """Refuse, before anything runs, what does not fit the space or the devices.
 
@@ -116,15 +132,18 @@ class Strategy(abc.ABC):
         del mesh
         jax.eval_shape(lambda key: self.init(key, context.space), jax.random.key(0))
 
-    def derive(self, state: State, space: SearchSpace) -> np.ndarray | None:
+    def derive(
+        self, state: State, space: SearchSpace, allowed: np.ndarray | None = None
+    ) -> np.ndarray | None:
         """Give the architectures that the strategy itself has come to prefer.
 
         Args:
           state: after training, of one sub-supernet.
           space: the search space.
+          allowed: `bool[D, O]`, the options of this sub-supernet; None: all.
 
         Returns:
           `int32[P, D]`; None if the strategy prefers none.
         """
-        del state, space
+        del state, space, allowed
         return None

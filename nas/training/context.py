@@ -60,6 +60,10 @@ class Context:
       progress: `float32[]`, the share of the training that is done, 0 to below 1.
       needs: what of `Feedback` the engine itself wants besides the sampler.
       mesh: the devices; None for one.
+      cost: `float32[D, O] -> {column: float32[]}`, the expected costs of a row on the
+        simplex for each decision, as `Architecture.soft` takes them.
+      ahead: `(gradients, architectures with a leading axis) -> params`, the weights
+        after the step that the optimiser would make; None outside of a train step.
     """
 
     space: SearchSpace
@@ -69,6 +73,8 @@ class Context:
     progress: jax.Array | float = 0.0
     needs: frozenset[str] = frozenset()
     mesh: Mesh | None = None
+    cost: Callable[[jax.Array], dict[str, jax.Array]] | None = None
+    ahead: Callable[[Any, Architecture], Any] | None = None
 
     def largest(self, allowed: jax.Array) -> jax.Array:
         """Give the architecture that costs the most among the allowed ones.

@@ -26,6 +26,7 @@ from nas.runtime.mesh import SUPERNETS, batch_sharding, side_by_side, wide_batch
 from nas.strategies import Gradients, Strategy
 from nas.training.averaging import moved
 from nas.training.context import Batch, Context
+from nas.training.expected import expected_costs
 from nas.training.optimizer import Optimizer, keep_inactive
 from search_spaces import Architecture
 from supernets import Supernet
@@ -85,6 +86,8 @@ class TrainStep:
       mesh: the devices.
       schedule_steps: of the optimiser's schedule; 0: `steps`.
       average: the decay of the running mean of the weights; 0: there is none.
+      latency: `float32[D, O] -> float32[]`, the expected milliseconds on a device, for
+        strategies that minimise it; None: nobody measured it.
     """
 
     supernet: Supernet
@@ -99,6 +102,7 @@ class TrainStep:
     mesh: Mesh
     schedule_steps: int = 0
     average: float = 0.0
+    latency: Callable[[jax.Array], jax.Array] | None = None
 
     def __post_init__(self) -> None:
         """Rank options by cost now, outside of any trace."""
@@ -262,9 +266,16 @@ class TrainStep:
     ) -> tuple[State, dict[str, jax.Array]]:
         """Train one sub-supernet."""
         key = jax.random.fold_in(role_key(seed, "strategy", step + 1), s)
+
+        def ahead(grads: Any, architectures: Architecture) -> Any:
+            return self._update(part, grads, architectures)[0]
+
         result = self.strategy.gradients(
             dataclasses.replace(
-                self.context, progress=step / self.steps, needs=self.needs
+                self.context,
+                progress=step / self.steps,
+                needs=self.needs,
+                ahead=ahead,
             ),
             part["strategy"],
             part["params"],
@@ -274,7 +285,7 @@ class TrainStep:
         )
         norm = optax.tree.norm(result.grads)
         good = jnp.isfinite(result.loss) & jnp.isfinite(norm) & (part["bad_step"] < 0)
-        params, opt_state = self._update(part, result)
+        params, opt_state = self._update(part, result.grads, result.architectures)
         # A step that is not finite changes nothing, and neither does any after it:
         # the last good state is what stays.
         keep = {"params": params, "opt_state": opt_state, "strategy": result.state}
@@ -307,14 +318,16 @@ class TrainStep:
             log["scores"] = jnp.where(good, self._scores(result), jnp.nan)
         return new, log
 
-    def _update(self, part: State, result: Gradients) -> tuple[Any, Any]:
+    def _update(
+        self, part: State, grads: Any, architectures: Architecture
+    ) -> tuple[Any, Any]:
         tx = self.optimizer.build(self.horizon)
-        extra = self.optimizer.extra(self.supernet, result.architectures)
+        extra = self.optimizer.extra(self.supernet, architectures)
         updates, opt_state = tx.update(
-            result.grads, part["opt_state"], part["params"], **extra
+            grads, part["opt_state"], part["params"], **extra
         )
         if self.optimizer.inactive == "skip":
-            active = self._active(result.architectures)
+            active = self._active(architectures)
             updates = jax.tree.map(lambda u, a: jnp.where(a > 0, u, 0), updates, active)
             opt_state = keep_inactive(tx, active, opt_state, part["opt_state"])
         return optax.apply_updates(part["params"], updates), opt_state
@@ -359,6 +372,7 @@ class TrainStep:
             self.supernet.activity,
             self.supernet.cost_order(),
             mesh=self.mesh,
+            cost=expected_costs(self.supernet, self.latency),
         )
 
 

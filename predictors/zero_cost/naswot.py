@@ -23,19 +23,24 @@ class NASWOT(Proxy):
     Units that are switched off do not count; see `relu_agreement`.
     """
 
+    NAME = "naswot"
     normalises = True
     double = True
 
-    def score(self, apply: Apply, params: Any, x: jax.Array) -> jax.Array:
+    def score(
+        self, apply: Apply, params: Any, x: jax.Array, labels: jax.Array | None = None
+    ) -> jax.Array:
         """Give log |det K|.
 
         Args:
           apply: a network with ReLUs, normalised by the batch.
           params: its weights.
           x: `float[B, ..]`, at least two examples.
+          labels: not used.
 
         Returns:
           `float[]`; minus infinity if K is singular, as with equal examples.
         """
+        del labels
         kernel, _ = relu_agreement(apply, len(x), params, x)
         return jnp.linalg.slogdet(kernel)[1]

@@ -23,20 +23,25 @@ from predictors.zero_cost.base import Apply, Proxy
 class SynFlow(Proxy):
     """Synaptic flow. It sees no data: only the shape of an input."""
 
+    NAME = "synflow"
     normalises = False
     double = True
 
-    def score(self, apply: Apply, params: Any, x: jax.Array) -> jax.Array:
+    def score(
+        self, apply: Apply, params: Any, x: jax.Array, labels: jax.Array | None = None
+    ) -> jax.Array:
         """Give the logarithm of the flow, which orders as the flow does.
 
         Args:
           apply: the network; normalisation must be the identity.
           params: its weights.
           x: of which one example's shape and type count.
+          labels: not used.
 
         Returns:
           `float[]`; minus infinity if no weight reaches the output.
         """
+        del labels
         positive = jax.tree.map(jnp.abs, params)
         ones = jnp.ones_like(x[:1])
         gradients = jax.grad(lambda p: apply(p, ones).sum())(positive)

@@ -9,6 +9,7 @@ import numpy as np
 from flax import nnx
 
 from search_spaces import Choice
+from supernets.layers.marks import mark_block, mark_ends
 from supernets.layers.mode import Mode
 from supernets.layers.stacking import scan_layers
 
@@ -52,14 +53,14 @@ def scan_to_depth(
     # Column 0 stands for x itself, the others for the layers' outputs.
     ends = before + np.arange(1 + max(depth.options) - before)
     member = np.asarray(depth.options)[:, None] == ends
-    weights = depth.mask(member).astype(x.dtype)
+    weights = mark_ends(depth.mask(member).astype(x.dtype))
     ends_at_once = before in depth.options
 
     def step(
         layer: Any, carry: tuple[jax.Array, jax.Array], inputs: tuple[jax.Array, Any]
     ) -> tuple[jax.Array, jax.Array]:
         weight, own = inputs
-        y = body(layer, carry[0], own)
+        y = mark_block(lambda x: body(layer, x, own), carry[0])
         return y, carry[1] + weight * y
 
     start = (x, weights[0] * x if ends_at_once else jnp.zeros_like(x))

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from predictors.linear_formula import FitFormula, LinearFormula
+from predictors.mlp_ensemble import MLPEnsemble
+from predictors.random_forest import RandomForest
 from predictors.ridge_regression import Ridge
 
 
@@ -21,7 +23,12 @@ def test_ridge_is_its_normal_equations():
     expected = z @ weights + y.mean()
     found = fitted.predict(x)
     np.testing.assert_allclose(found.mean, expected, rtol=1e-9)
-    assert found.std is None and found.mean.dtype == np.float64
+    assert found.mean.dtype == np.float64
+    # The deviation of the Bayesian linear model, its noise from leaving one out.
+    inverse = np.linalg.inv(z.T @ z + 7 * np.eye(5))
+    leverage = 1 / len(y) + np.einsum("pf,fg,pg->p", z, inverse, z)
+    noise = (((y - expected) / (1 - leverage)) ** 2).mean()
+    np.testing.assert_allclose(found.std, np.sqrt(noise * leverage), rtol=1e-9)
 
 
 def test_the_penalty_is_the_one_that_leaves_one_out_best():
@@ -85,13 +92,59 @@ def test_a_formula_of_ranks_heeds_no_single_failure():
     assert np.corrcoef(by_values.fit(x, failed).predict(x).mean, errors)[0, 1] < order
 
 
-@pytest.mark.parametrize("predictor", [Ridge(), FitFormula(tuple("abcde"), "here")])
+@pytest.mark.parametrize(
+    "predictor",
+    [Ridge(), FitFormula(tuple("abcde"), "here"), RandomForest(), MLPEnsemble()],
+)
 def test_what_cannot_be_learned_from_is_refused(predictor):
     x, y = data()
     with pytest.raises(ValueError, match=r"\[P, F\] and \[P\]"):
         predictor.fit(x, y[:-1])
+    least = predictor.LEAST
+    with pytest.raises(ValueError, match=f"{least - 1} .* at least {least}"):
+        predictor.fit(x[: least - 1], y[: least - 1])
     x[7, 1] = np.nan
     with pytest.raises(ValueError, match=r"encodings\[7, 1\]"):
         predictor.fit(x, y)
     with pytest.raises(ValueError, match="penalties"):
         Ridge(penalties=(0.0,))
+    with pytest.raises(ValueError, match="trees is 1"):
+        RandomForest(trees=1)
+    with pytest.raises(ValueError, match="members is 1"):
+        MLPEnsemble(members=1)
+
+
+@pytest.mark.parametrize(
+    "predictor", [Ridge(), RandomForest(trees=40), MLPEnsemble(width=32, steps=200)]
+)
+def test_uncertainty_is_larger_where_nothing_was_measured(predictor):
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (64, 2))
+    y = np.sin(3 * x[:, 0]) + x[:, 1] + 0.05 * rng.normal(size=64)
+    fitted = predictor.fit(x, y)
+    inside, outside = fitted.predict(x), fitted.predict(x + np.array([6, 0]))
+    # A tree says the same beyond the edge as at the edge.
+    factor = 0.9 if isinstance(predictor, RandomForest) else 3
+    assert outside.std.mean() > factor * inside.std.mean() > 0
+    again = predictor.fit(x, y).predict(x)
+    np.testing.assert_array_equal(again.std, inside.std)
+
+
+def test_a_forest_is_the_mean_of_its_trees():
+    x, y = data()
+    fitted = RandomForest(trees=10, seed=3).fit(x, y)
+    expected = fitted.model.predict(x)
+    np.testing.assert_allclose(fitted.predict(x).mean, expected, rtol=1e-12)
+    other = RandomForest(trees=10, seed=4).fit(x, y).predict(x)
+    assert (other.mean != expected).any()
+
+
+def test_padding_to_a_common_size_changes_nothing():
+    # 17 architectures are padded to 32; the same with weight 0 are not there.
+    x, y = data(n=17)
+    ensemble = MLPEnsemble(width=32, steps=200)
+    found = ensemble.fit(x, y).predict(x)
+    assert np.abs(found.mean - y).mean() < 0.3 * np.std(y)
+    twice = ensemble.fit(x, 2 * y + 5).predict(x)
+    np.testing.assert_allclose(twice.mean, 2 * found.mean + 5, rtol=1e-3)
+    np.testing.assert_allclose(twice.std, 2 * found.std, rtol=0.02)

@@ -77,6 +77,23 @@ def test_live_weights_are_the_rows_before_they_were_canonical(space, seed):
     assert hard.given_alive() is hard
 
 
+def test_expectations_have_a_slope_however_improbable_a_decision_is():
+    table = jnp.asarray([1.0, 2.0, 0.0])
+
+    @jax.jit
+    @jax.grad
+    def slope(rows):
+        weights = Architecture.soft(SPACE, rows).given_alive().weights
+        return (weights[0, 1] + weights[0, 2]) * (weights[1] * table).sum()
+
+    for p in (1e-4, 1e-16, 1e-22, 1e-30, 0.0):
+        rows = jnp.asarray([[1 - p, p, 0], [0.5, 0.5, 0], [1, 0, 0], [1, 0, 0]])
+        found = np.asarray(slope(rows.astype(jnp.float32)))
+        assert np.isfinite(found).all(), p
+    # Where it is all but never alive it costs as option 0 does, to first order.
+    assert found[0, 1] == pytest.approx(1)
+
+
 def test_dead_decisions_do_not_touch_the_gradient():
     def total(weights):
         rows = SPACE.canonical_weights(weights)

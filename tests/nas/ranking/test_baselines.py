@@ -12,13 +12,14 @@ from nas.ranking.baselines import (
     baselines,
     cost_baselines,
     identity_statistics,
-    learned_baseline,
     live_baseline,
     noise_inputs,
     option_counts,
+    proxy_baseline,
 )
 from predictors.linear_formula import LinearFormula
-from predictors.ridge_regression import Ridge
+from predictors.zero_cost.az_nas import AZNAS
+from predictors.zero_cost.grad_norm import GradNorm
 from predictors.zero_cost.naswot import NASWOT
 from predictors.zero_cost.relu_agreement import relu_agreement
 from predictors.zero_cost.synflow import SynFlow
@@ -159,18 +160,6 @@ def test_counts_are_of_decisions_in_effect():
     assert option_counts(space, genotypes, live)[1][1, 2] == 1
 
 
-def test_a_learned_baseline_is_tried_on_what_it_has_not_seen():
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(120, 4))
-    learns = learned_baseline(Ridge(), x, x @ [1.0, 2, 3, 4], sample=30, draws=4)
-    assert learns.tau > 0.95 and learns.n == 90 and learns.draws == 4
-    # With as many features as architectures, what was seen is fitted exactly.
-    noise = learned_baseline(Ridge(), rng.normal(size=(120, 60)), rng.normal(size=120))
-    assert abs(noise.tau) < 0.15 and noise.low < noise.tau < noise.high
-    with pytest.raises(UserError, match="50 of 50"):
-        learned_baseline(Ridge(), x[:50], np.arange(50.0))
-
-
 @pytest.mark.parametrize("name", ["LanguageModel", "VisionTransformer", "Mobile"])
 def test_every_active_parameter_of_an_elastic_network_is_live(name):
     (supernet,) = (
@@ -182,3 +171,49 @@ def test_every_active_parameter_of_an_elastic_network_is_live(name):
     genotypes = np.stack([supernet.largest(), supernet.smallest(), *drawn])
     expected = supernet.costs(genotypes)["params"]
     np.testing.assert_array_equal(-live_baseline(supernet, genotypes), expected)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name in discover_tiny() if "-" not in name)
+)
+def test_every_supernet_marks_its_blocks(name):
+    supernet = discover_tiny()[name]
+    params = jax.eval_shape(supernet.init, jax.random.key(0))
+    x = jax.eval_shape(lambda key: noise_inputs(supernet, key, 4), jax.random.key(0))
+
+    def score(params, x):
+        arch = Architecture.hard(supernet.space, supernet.largest())
+        return AZNAS().score(
+            lambda p, x: supernet.apply(p, None, arch, x).logits, params, x
+        )
+
+    assert jax.eval_shape(score, params, x).shape == (3,)
+
+
+def test_a_gradient_is_taken_of_each_layer_by_itself():
+    # Both cells of a stage are stacked, and have a norm each.
+    two = NASBench201Supernet(
+        nasbench201(FIXED | {"edge_0_1": "nor_conv_1x1", "edge_1_3": "skip_connect"}),
+        channels=2, cells=2, input_shape=(4, 4, 1), num_classes=3,
+    )  # fmt: skip
+    genotype = np.zeros((1, len(EDGES)), np.int32)
+    key = jax.random.key(0)
+    x = noise_inputs(two, key, 8)
+    labels = jnp.arange(8) % 3
+    found = proxy_baseline(two, GradNorm(), genotype, x, labels)
+    params = two.init(jax.random.fold_in(key, 0))
+
+    @jax.jit
+    @jax.grad
+    def gradient(params):
+        arch = Architecture.hard(two.space, jnp.asarray(genotype[0]))
+        logits = jax.nn.log_softmax(two.apply(params, None, arch, x).logits)
+        return -logits[jnp.arange(8), labels].mean()
+
+    norms = 0.0
+    for path, leaf in jax.tree_util.tree_leaves_with_path(gradient(params)):
+        layers = leaf if "stage_" in jax.tree_util.keystr(path) else leaf[None]
+        norms += sum(np.sqrt((np.asarray(layer) ** 2).sum()) for layer in layers)
+    assert -found[0] == pytest.approx(norms, rel=1e-4)
+    with pytest.raises(UserError, match="there are no labels"):
+        proxy_baseline(two, GradNorm(), genotype, x)

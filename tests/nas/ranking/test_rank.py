@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from nas.errors import UserError
-from nas.ranking.baselines import Learned
 from nas.ranking.correlation import tau_b
+from nas.ranking.held_out import HeldOut
 from nas.ranking.rank import rank
 
 
@@ -24,7 +24,7 @@ def world(n=300, seeds=3):
 def test_the_report_is_whole_and_json():
     truth, rule, knows, copies = world()
     random = np.random.default_rng(1).normal(size=len(truth))
-    learned = {"ridge": Learned(0.5, 0.4, 0.6, 50, 250, 20)}
+    learned = {"ridge": HeldOut(0.5, 0.4, 0.6, 50, 250, 20)}
     found = rank(
         truth,
         {"nll": knows, "error": copies},

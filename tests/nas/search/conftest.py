@@ -2,11 +2,13 @@
 
 import dataclasses
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nas.search import Archive, SearchLoop, front_indices
-from search_spaces import Decision, SearchSpace
+from nas.search import Archive, Problem, Relaxed, SearchLoop, front_indices
+from nas.search.base import everything
+from search_spaces import Architecture, Decision, SearchSpace
 
 COLUMNS = ("nll", "macs")
 
@@ -43,13 +45,49 @@ class Landscape:
         every = self.space.enumerate()
         return {row.tobytes() for row in every[front_indices(self.points(every))]}
 
+    @property
+    def relaxed(self) -> Relaxed:
+        tables = jnp.asarray(self.nll, jnp.float32), jnp.asarray(self.macs, jnp.float32)
+        return Relaxed(expected, tables, self.space.valid[None])
+
+    def problem(self, feasible=everything, seeds=None) -> Problem:
+        return Problem(self.space, 2, feasible, seeds, self.relaxed)
+
     def loop(self, search) -> SearchLoop:
-        return SearchLoop(search, self.space, COLUMNS, self.evaluate, self.costs)
+        return SearchLoop(
+            search, self.space, COLUMNS, self.evaluate, self.costs, self.relaxed
+        )
 
     def archive(self, genotypes: np.ndarray, capacity: int = 50) -> Archive:
         archive = Archive.empty(self.space, COLUMNS, capacity)
         table = dict(zip(COLUMNS, self.points(genotypes).T, strict=True))
         return archive.add(genotypes, table, 0)
+
+
+def expected(data, arch, rows, home, key):
+    """What `points` is on average if decisions are taken independently."""
+    del home, key
+    nll, macs = data
+    k = jnp.arange(nll.shape[1], dtype=jnp.float32)
+    twist = jnp.sin(k[:, None] * k[None])
+    pairs = jnp.einsum("di,ij,dj->", arch.weights[:-1], twist, arch.weights[1:])
+    mean = Architecture.soft(arch.space, rows)
+    return jnp.stack([_live(arch, nll) + 0.3 * pairs, _live(mean, macs) / 500])
+
+
+def _live(arch, table):
+    """The sum over decisions of their expected entry, where they are alive."""
+    rows, alive, total = arch.given_alive().weights, [], jnp.float32(0)
+    for d, condition in enumerate(arch.space.conditions):
+        p = jnp.float32(1)
+        if condition is not None:
+            p = (
+                alive[condition[0]]
+                * jnp.where(condition[1], rows[condition[0]], 0).sum()
+            )
+        alive.append(p)
+        total = total + p * (rows[d] * table[d]).sum()
+    return total
 
 
 def make(space: SearchSpace, seed: int = 0) -> Landscape:

@@ -4,11 +4,13 @@ import dataclasses
 import io
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from nas.errors import UserError
-from nas.search import Problem, Search, SearchLoop, discover
+from nas.search import Search, SearchLoop, discover
+from nas.search.base import Relaxed
 from search_spaces import Decision, SearchSpace
 
 CONTROLLERS = discover()
@@ -34,7 +36,9 @@ def assert_bitwise_equal(a, b):
 
 
 def test_every_controller_is_found_once_under_its_name():
-    assert {"evolution", "nsga2", "random"} <= set(CONTROLLERS)
+    assert {"darts", "drnas", "evolution", "gdas", "nsga2", "random"} <= set(
+        CONTROLLERS
+    )
     for name, controller in CONTROLLERS.items():
         assert name == controller.NAME
         assert dataclasses.is_dataclass(controller)
@@ -52,7 +56,7 @@ def test_proposals_are_canonical_feasible_and_distinct(name, share, elastic):
         return elastic.costs(genotypes)["macs"] <= limit
 
     allowed = int(feasible(every).sum())
-    problem = Problem(elastic.space, 2, feasible, every[feasible(every)][:1])
+    problem = elastic.problem(feasible, every[feasible(every)][:1])
     controller = CONTROLLERS[name]()
     state = controller.init(jax.random.key(1), problem)
     shapes = jax.tree.map(np.shape, state)
@@ -91,7 +95,7 @@ def test_saved_and_restored_anywhere_it_continues_bitwise_equal(name, where, ela
 
 @every_controller
 def test_the_key_decides_every_proposal(name, cells):
-    problem = Problem(cells.space, 2)
+    problem = cells.problem()
     controller = CONTROLLERS[name]()
 
     def first(key):
@@ -107,7 +111,7 @@ def test_the_key_decides_every_proposal(name, cells):
 
 @every_controller
 def test_two_asks_without_a_tell_differ(name, cells):
-    problem = Problem(cells.space, 2)
+    problem = cells.problem()
     controller = CONTROLLERS[name]()
     state = controller.init(jax.random.key(0), problem)
     state, one = controller.ask(state, problem)
@@ -130,7 +134,7 @@ def test_the_whole_front_is_found_given_the_whole_budget(name, elastic):
 @every_controller
 def test_tellings_may_be_partial_or_foreign(name, elastic):
     """A controller copes with fewer genotypes told than asked, and with strangers."""
-    problem = Problem(elastic.space, 2)
+    problem = elastic.problem()
     controller = CONTROLLERS[name]()
     state = controller.init(jax.random.key(0), problem)
     strangers = elastic.space.enumerate()[:7]
@@ -152,7 +156,7 @@ def test_tellings_may_be_partial_or_foreign(name, elastic):
 
 @every_controller
 def test_nothing_feasible_is_said(name, cells):
-    problem = Problem(cells.space, 2, lambda genotypes: np.zeros(len(genotypes), bool))
+    problem = cells.problem(lambda genotypes: np.zeros(len(genotypes), bool))
     controller = CONTROLLERS[name]()
     state = controller.init(jax.random.key(0), problem)
     with pytest.raises(UserError, match=r"no architecture of space 'cells'.*--where"):
@@ -166,7 +170,7 @@ def test_values_without_structure_teach_nothing(name):
     Whatever a controller has seen, the value of an architecture never evaluated is
     uniform on [0, 1], so that all it evaluates has mean 1/2 exactly.
     """
-    space = SearchSpace("blind", tuple(Decision(f"d{i}", (0, 1, 2)) for i in range(7)))
+    space = SearchSpace("plain", tuple(Decision(f"d{i}", (0, 1, 2)) for i in range(7)))
     means = []
     for seed in range(6):
         values = np.random.default_rng(seed).random((2, space.size))
@@ -175,7 +179,11 @@ def test_values_without_structure_teach_nothing(name):
             nll, macs = values[:, np.ravel_multi_index(genotypes.T, space.num_options)]
             return {"nll": nll, "macs": macs}
 
-        loop = _loop(space, Search(CONTROLLERS[name](), evaluations=400), evaluate)
+        # Gradients there are, and they know as little of what is not yet evaluated.
+        slopes = np.random.default_rng(100 + seed).normal(size=(7, 3))
+        loop = _loop(
+            space, Search(CONTROLLERS[name](), evaluations=400), evaluate, slopes
+        )
         table = _run(loop, seed).table()
         means += [table["nll"].mean(), table["macs"].mean()]
     # Four standard errors of a mean of 12 x 400 uniform values.
@@ -185,18 +193,27 @@ def test_values_without_structure_teach_nothing(name):
 @pytest.mark.parametrize("name", sorted(set(CONTROLLERS) - {"random"}))
 def test_structure_is_learnt(name):
     """The other side of the leak control: with structure the mean falls far below."""
-    space = SearchSpace("clear", tuple(Decision(f"d{i}", (0, 1, 2)) for i in range(7)))
+    space = SearchSpace("plain", tuple(Decision(f"d{i}", (0, 1, 2)) for i in range(7)))
 
     def evaluate(genotypes):
         nll = genotypes.mean(axis=1) / 2
         return {"nll": nll, "macs": nll}
 
-    loop = _loop(space, Search(CONTROLLERS[name](), evaluations=400), evaluate)
+    slopes = np.tile(np.arange(3) / 14, (7, 1))
+    loop = _loop(space, Search(CONTROLLERS[name](), evaluations=400), evaluate, slopes)
     assert _run(loop, 0).table()["nll"].mean() < 0.45
 
 
-def _loop(space, search, evaluate):
-    return SearchLoop(search, space, ("nll", "macs"), evaluate, lambda genotypes: {})
+def _loop(space, search, evaluate, slopes):
+    relaxed = Relaxed(linear, jnp.asarray(slopes, jnp.float32), space.valid[None])
+    columns = ("nll", "macs")
+    return SearchLoop(search, space, columns, evaluate, lambda genotypes: {}, relaxed)
+
+
+def linear(data, arch, rows, home, key):
+    """Both objectives are the same sum over decisions."""
+    del rows, home, key
+    return jnp.repeat((arch.weights * data).sum()[None], 2)
 
 
 def _run(loop, seed):

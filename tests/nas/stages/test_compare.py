@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from nas.comparison.result import bands_of, drawn_curve
+from nas.comparison.result import bands_of, drawn_curve, growths_of
 from nas.errors import UserError
 from nas.stages.compare import compare, write_comparison
 from tests.nas.comparison.parts import noisy, write_run, write_sweep
@@ -81,3 +81,41 @@ def test_fronts_are_measured_in_one_box(tmp_path):
     a, b = (row.values[0] for row in found.tables["hypervolume"])
     assert a == pytest.approx(1.0) and b == pytest.approx(0.1 / 1.1)
     assert "front_error" in found.tables
+
+
+def test_searches_are_compared_as_they_grew_at_equal_evaluations(tmp_path):
+    rows = {
+        "a": [(0.5, 5), (0.1, 9), (0.3, 3)],
+        "b": [(0.5, 5), (0.1, 3)],
+    }
+    for name, points in rows.items():
+        run = write_run(tmp_path / name, tau=None)
+        lines = [f"0,x{i},{i},{e},{m}" for i, (e, m) in enumerate(points)]
+        header = "search,id,genotype,error,macs"
+        (run / "archive.csv").write_text("\n".join([header, *lines]) + "\n")
+    found = compare([tmp_path / "a", tmp_path / "b"])
+    growths = growths_of(found)
+    assert list(growths) == ["a", "b"]
+    assert growths["a"].at.tolist() == [1, 2, 3]
+    # The box holds the last fronts: errors 0.1 to 0.3, MACs 3 to 9, and a tenth more.
+    first, second, third = growths["a"].mean
+    assert first == 0 and second == pytest.approx(1.1 * 0.1 / 1.21)
+    assert third == pytest.approx((1.1 * 0.1 + 1.1 * 0.1 - 0.1 * 0.1) / 1.21)
+    assert growths["b"].mean.tolist() == pytest.approx([0, 1])
+    equal = {row.variant: row.values[0] for row in found.tables["growth"]}
+    assert equal == {"a": pytest.approx(second), "b": pytest.approx(1)}
+    assert any("2 to 3 evaluations" in note for note in found.notes)
+    files = write_comparison(found, tmp_path / "out")
+    assert "compare_growths.png" in [path.name for path in files]
+    assert "Fronts as they grew" in files[1].read_text()
+
+
+def test_what_constraints_exclude_does_not_grow_a_front(tmp_path):
+    run = write_run(tmp_path / "a", tau=None)
+    config = json.loads((run / "config.json").read_text())
+    config["search"]["where"] = ["macs<=4"]
+    (run / "config.json").write_text(json.dumps(config))
+    header = "search,id,genotype,error,macs"
+    (run / "archive.csv").write_text(f"{header}\n0,x,0,0.1,5\n0,y,1,0.5,4\n")
+    growth = growths_of(compare([run]))["a"].mean
+    assert growth[0] == 0 and growth[1] == pytest.approx(1)

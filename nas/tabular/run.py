@@ -1,0 +1,261 @@
+"""A tabular experiment that is being carried out, in a folder or without one."""
+
+import functools
+import importlib.metadata
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from nas.errors import UserError
+from nas.experiment import to_json
+from nas.runtime.workdir import Workdir
+from nas.search.loop import SearchLoop
+from nas.stages.front import Member, chosen, write_front
+from nas.stages.searching import carry_out
+from nas.tabular.experiment import TabularExperiment
+from nas.tabular.lookup import Lookup, bind
+from nas.tabular.optimum import Optimum
+from nas.training.step import role_key
+
+MAY_CHANGE = ("search", "most", "versions", "backend", "command")
+UNTOLD = ("versions", "backend", "command")
+COUNTS = ("macs", "params", "bytes")
+
+
+class TabularRun:
+    """A search without training.
+
+    Example:
+      run = TabularRun(experiment)
+      run.search()
+      for member in run.front():
+          print(member.id, member.objectives)
+
+    Attributes:
+      experiment: what is carried out.
+      workdir: the folder of the run, or None when nothing is written.
+      notify: told what a person should know, a line at a time.
+      searched: the loop and its state, once a search is done.
+    """
+
+    def __init__(
+        self,
+        experiment: TabularExperiment,
+        workdir: str | os.PathLike[str] | None = None,
+        notify: Callable[[str], None] = print,
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Load the table, check that it holds what is searched, and open the folder.
+
+        Args:
+          experiment: what to carry out.
+          workdir: a folder; made, or continued if it holds the same experiment.
+          notify: where to say what a person should know.
+          extra: what else `config.json` should hold, such as the command.
+
+        Raises:
+          UserError: the table lacks something or the settings are wrong, or the folder
+            is of another experiment or in use.
+        """
+        self.experiment = experiment
+        self.notify = notify
+        self.extra = dict(extra or {})
+        self.workdir: Workdir | None = None
+        self.searched: tuple[SearchLoop, Any] | None = None
+        _ = self.optimum.best
+        # A controller that needs more than look-ups says so before anything is made.
+        controller = self.loop.search.controller
+        controller.init(role_key(experiment.seed, "search"), self.loop.problem)
+        if workdir is not None:
+            self.workdir = Workdir(workdir)
+            for difference in self.workdir.write_config(self.config, MAY_CHANGE):
+                if not difference.path.startswith(UNTOLD):
+                    notify(
+                        f"{difference.path}: {difference.old} before, now "
+                        f"{difference.new}"
+                    )
+
+    @functools.cached_property
+    def lookup(self) -> Lookup:
+        """The table, bound to the space."""
+        experiment = self.experiment
+        try:
+            supernet = experiment.supernet.with_data(
+                experiment.input_shape, experiment.num_classes
+            )
+        except ValueError as error:
+            raise UserError(
+                f"experiment: the supernet does not fit: {error}"
+            ) from error
+        return bind(
+            experiment.truth.load(), supernet, experiment.decide, experiment.search
+        )
+
+    @functools.cached_property
+    def loop(self) -> SearchLoop:
+        """The search, bound to the table."""
+        lookup = self.lookup
+        return SearchLoop(
+            lookup.search(self.experiment.search),
+            lookup.table.space,
+            lookup.columns,
+            lookup.evaluate,
+            lookup.costs,
+        )
+
+    @functools.cached_property
+    def optimum(self) -> Optimum:
+        """The best that the table holds."""
+        return Optimum(self.lookup, self.loop)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The whole experiment as JSON, with the table's hash and versions."""
+        table = self.lookup.table
+        packages = ("jax", "jaxlib", "flax", "numpy")
+        return (
+            to_json(self.experiment)
+            | {
+                "space_hash": table.space.hash,
+                "table": {
+                    "name": table.name,
+                    "hash": table.hash,
+                    "architectures": len(table),
+                    "decide": self._seeds(self.lookup.decide),
+                    "report": self._seeds(self.lookup.others),
+                    "left_out": self.lookup.left_out,
+                    "note": str(table.provenance.get("note", "")),
+                },
+                "versions": {
+                    name: importlib.metadata.version(name) for name in packages
+                },
+                "backend": jax.default_backend(),
+            }
+            | self.extra
+        )
+
+    def search(self) -> np.ndarray:
+        """Search the table, or go on, or find that it is done; tell the regret.
+
+        Returns:
+          `int32[F, D]`, the Pareto front by the deciding seeds.
+        """
+        for line in self.rules():
+            self.notify(line)
+        front = carry_out(self, self.loop, self.experiment.seed, self.optimum.histories)
+        for line in self.findings():
+            self.notify(line)
+        return front
+
+    def front(self) -> Sequence[Member]:
+        """Give the front of the search by the seeds that decided nothing.
+
+        Returns:
+          Its members, by ascending cost.
+        """
+        loop, state = self._searched()
+        genotypes, dominated = chosen(loop, state, self.experiment.most)
+        members = [
+            self._member(genotype, bool(fills))
+            for genotype, fills in zip(genotypes, dominated, strict=True)
+        ]
+        write_front(self, members)
+        return members
+
+    def rules(self) -> list[str]:
+        """Say what an evaluation is, by what is decided, and what is reported."""
+        lookup, table = self.lookup, self.lookup.table
+        lines = [
+            f"An evaluation is a look-up in {table.name}: {len(table):,} "
+            "architectures, numbers without noise, each architecture counted once.",
+            f"The search decides by {_named(self._seeds(lookup.decide))}; errors are "
+            f"reported as the mean of {_named(self._seeds(lookup.others))}.",
+        ]
+        if lookup.left_out:
+            lines.append(
+                f"{lookup.left_out:,} architectures have no other seed, and are left "
+                "out."
+            )
+        note = table.provenance.get("note")
+        return [*lines, str(note)] if note else lines
+
+    def findings(self) -> list[str]:
+        """Say how far the search is from the best of the table."""
+        loop, state = self._searched()
+        archive, optimum, lookup = loop.archive(state), self.optimum, self.lookup
+        reported = lookup.reported()
+        latest = {n: v[-1] for n, v in optimum.histories(loop, state).items()}
+        regret, deciding = latest["search/regret"], latest["search/regret_deciding"]
+        if np.isnan(regret):
+            return []
+        best, perfect = optimum.best, optimum.best_deciding
+        lines = [
+            f"After {len(archive):,} look-ups the best has a regret of {regret:.2%} "
+            f"(reported; {deciding:.2%} by what decides). The table's best is "
+            f"{self._id(best)} with {reported[best]:.2%} error; a search that misses "
+            f"nothing would choose {self._id(perfect)}, with {reported[perfect]:.2%}."
+        ]
+        if len(loop.search.objectives) > 1:
+            points = archive.lookup(
+                archive.genotypes[loop.front(state)], loop.search.objectives
+            )
+            lines.append(
+                f"Its front covers {optimum.share(points):.1%} of the hypervolume of "
+                f"the true front, of {len(optimum.true_front)} architectures."
+            )
+        return lines
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        if self.workdir is not None:
+            self.workdir.close()
+
+    def __enter__(self) -> "TabularRun":
+        """Use the run in a `with` block."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Let go of the folder."""
+        self.close()
+
+    def _searched(self) -> tuple[SearchLoop, Any]:
+        if self.searched is None:
+            raise UserError("Nothing was searched yet. Search first: nas search.")
+        return self.searched
+
+    def _member(self, genotype: np.ndarray, dominated: bool) -> Member:
+        lookup, space = self.lookup, self.lookup.table.space
+        row = int(lookup.rows(genotype[None])[0])
+        measures = [name for name in lookup.measured if name != "error"]
+        values = {"error": lookup.reported()[row]}
+        values |= {name: lookup.reported(name)[row] for name in measures}
+        values |= {name: column[row] for name, column in lookup.known.items()}
+        objectives = {
+            name: int(value) if name in COUNTS else float(value)
+            for name, value in values.items()
+        }
+        return Member(
+            space.id(genotype),
+            tuple(int(i) for i in genotype),
+            space.decode(genotype),
+            objectives,
+            lookup.interval(row),
+            dominated,
+        )
+
+    def _seeds(self, places: Sequence[int] | np.ndarray) -> list[int]:
+        return [int(self.lookup.table.seeds[place]) for place in places]
+
+    def _id(self, row: int) -> str:
+        return self.lookup.table.space.id(self.lookup.table.genotypes[row])
+
+
+def _named(seeds: Sequence[int]) -> str:
+    """Write seeds as `seed 0` or `seeds 1 and 2`."""
+    words = [str(seed) for seed in seeds]
+    if len(words) == 1:
+        return f"seed {words[0]}"
+    return f"seeds {', '.join(words[:-1])} and {words[-1]}"
