@@ -19,8 +19,7 @@ of its seeds, and one seed against the mean of all (as in the paper) or of the o
 Beside them stands what trains nothing: costs. Of the child that was trained last it is
 said how many ranks better it stands right then than on average.
 
-Command: nas truth digits_64, then python -m experiments.studies.deeper_insights --date
-2026-01-31
+Command: python -m experiments.studies.deeper_insights --date 2026-01-31
 
 Resumable: each supernet's measurements are a file in the workdir. The result is written
 to experiments/results/deeper_insights.json, whatever it is.
@@ -58,7 +57,6 @@ from nas.runtime.progress import Progress
 
 RESULT = Path("experiments/results/deeper_insights.json")
 FOLDER = Path("runs/deeper_insights")
-TRUTH = Path("runs/digits_64/truth.npz")
 BEST = (1, 3, 5, 10)
 WINDOWS = (16, 32, 64)
 LAST, AVERAGE, OVER_TIME = "last weights", "running mean", "mean over mini-batches"
@@ -86,7 +84,7 @@ def main() -> None:
     made.add_argument("--steps", type=int, default=experiment.training.steps)
     made.add_argument("--batches", type=int, default=64, help="the last, to measure at")
     made.add_argument("--average", type=float, default=0.99, help="decay of the mean")
-    made.add_argument("--truth", type=Path, default=TRUTH, help="from nas truth")
+    made.add_argument("--truth", type=Path, help="a table of your own, from nas truth")
     made.add_argument("--workdir", type=Path, default=FOLDER)
     arguments = parse(made)
     if arguments.seeds < 2 or arguments.batches < 2:
@@ -182,9 +180,12 @@ def _silent(line: str) -> None:
     del line
 
 
-def truth_table(path: Path) -> TruthTable:
-    """Read the truth that `nas truth digits_64` made."""
-    return TruthTable.load(path).for_space(experiment.supernet.space).complete()
+def truth_table(path: Path | None) -> TruthTable:
+    """Read a truth that `nas truth digits_64` made; without a path, the one shipped."""
+    source = experiment.ranking.truth
+    assert source is not None
+    table = source.load() if path is None else TruthTable.load(path)
+    return table.for_space(experiment.supernet.space).complete()
 
 
 def aligned(table: TruthTable, children: np.ndarray) -> dict[str, np.ndarray]:
