@@ -11,8 +11,8 @@ Command: nas sweep experiments/studies/heuristics_625.py --seeds 5
 
 Expected time: 55 runs of about 35 seconds of one core.
 
-Result of 5 seeds (2026-11-21, 2 CPU cores; experiments/results/heuristics_625.json): tau
-by NLL is 0.440 as it is. No change improves on it: all intervals of the differences
+Result of 5 seeds (2026-11-21, 2 CPU cores; experiments/results/heuristics_625.json):
+tau by NLL is 0.440 as it is. No change improves on it: all intervals of the differences
 include 0. Nearest to leaving it out are three times the learning rate (-0.081, -0.164
 to +0.002), no scale and bias in norms (-0.067, -0.137 to +0.003) and half the steps
 (-0.060, in all 5 seeds, -0.156 to +0.037). Calibrated statistics and the batch's own
