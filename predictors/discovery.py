@@ -11,7 +11,7 @@ from predictors import zero_cost
 from predictors.base import Predictor
 from predictors.zero_cost.base import Proxy
 
-T = TypeVar("T", Predictor, Proxy)
+T = TypeVar("T", bound=Predictor | Proxy)
 
 
 def discover_predictors() -> dict[str, type[Predictor]]:

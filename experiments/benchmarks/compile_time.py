@@ -98,7 +98,8 @@ def _start(name: str, architectures: int, cache: str, clock: str) -> dict[str, A
 def _child(name: str, architectures: int, clock: Clock) -> None:
     """Compile both programs of an experiment, run them, and print what was found."""
     enable(directory=Path(os.environ[ENVIRONMENT]))
-    run = Run(load_experiment(name)[0], notify=lambda line: None)
+    experiment: Any = load_experiment(name)[0]
+    run = Run(experiment, notify=lambda line: None)
     result = {
         "train step": _train(run, architectures, clock),
         "evaluation": _evaluate(run, architectures, clock),

@@ -63,7 +63,8 @@ def measure(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     Returns:
       Seconds of one evaluation and their ratios.
     """
-    run = Run(load_experiment(name)[0], notify=lambda line: None)
+    experiment: Any = load_experiment(name)[0]
+    run = Run(experiment, notify=lambda line: None)
     params = run.train_step.init(run.allowed)["params"]
     allowed, split = jnp.asarray(run.allowed), run.on_device("search")
     num = arguments.rounds + 1

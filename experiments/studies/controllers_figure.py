@@ -48,7 +48,7 @@ def draw(result: Mapping[str, Any]) -> Figure:
     Returns:
       The figure.
     """
-    panels = [
+    panels: list[tuple[str, str]] = [
         (task, name)
         for task, quantities in result["quantities"].items()
         for name in quantities

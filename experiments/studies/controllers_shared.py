@@ -46,6 +46,7 @@ from typing import Any
 import numpy as np
 
 from experiments.benchmarks.record import parser, save, show
+from experiments.studies.controllers_summary import fields_of
 from experiments.studies.shared_figure import shared_figure
 from experiments.studies.shared_summary import BASELINE, Searched, rows, summarise
 from nas import Experiment
@@ -187,7 +188,7 @@ def study(experiment: Experiment, arguments: argparse.Namespace) -> dict[str, An
         "where": list(search.where),
         "budget": search.evaluations,
         "seeds": list(range(arguments.seeds)),
-        "settings": {name: dataclasses.asdict(c) for name, c in controllers.items()},
+        "settings": fields_of(controllers),
         "left_out": left_out,
     } | summarise(found, search.evaluations)
 

@@ -1,5 +1,6 @@
 """Many searches of each controller in few numbers: medians, quartiles, differences."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,11 @@ BASELINE = "random"
 HIGHER = ("hypervolume",)
 Lines = Sequence[Mapping[str, Any]]
 """Of each seed, in order: its seconds and its curves."""
+
+
+def fields_of(controllers: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Give the settings of each controller by name, for the record."""
+    return {name: dataclasses.asdict(c) for name, c in controllers.items()}
 
 
 def summarise(

@@ -36,7 +36,7 @@ import numpy as np
 
 from experiments.benchmarks.record import parse, parser, save, show
 from experiments.studies.controllers_figure import controllers_figure
-from experiments.studies.controllers_summary import GRID_STEP, summarise
+from experiments.studies.controllers_summary import GRID_STEP, fields_of, summarise
 from nas.cli.experiments import load_experiment
 from nas.errors import UserError
 from nas.search import Controller, discover
@@ -131,13 +131,12 @@ def study(arguments: argparse.Namespace) -> dict[str, Any]:
             name: results(task, name, search, arguments)
             for name, search in searches.items()
         }
-    settings = {name: dataclasses.asdict(c) for name, c in controllers.items()}
     facts = {task.name: describe(task.run.optimum) for task in tasks}
     return {
         "table": tasks[0].run.config["table"],
         "evaluations": arguments.evaluations,
         "seeds": arguments.seeds,
-        "controllers": settings,
+        "controllers": fields_of(controllers),
         "tasks": facts,
     } | summarise(found, arguments.evaluations)
 

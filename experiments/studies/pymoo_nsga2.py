@@ -109,8 +109,8 @@ def start(loop: SearchLoop, population: int, seed: int) -> tuple[Any, Any]:
     algorithm = NSGA2(
         pop_size=population,
         sampling=IntegerRandomSampling(),
-        crossover=UX(prob=0.9),
-        mutation=Reset(),
+        crossover=UX(prob=0.9),  # pyright: ignore[reportArgumentType]
+        mutation=Reset(),  # pyright: ignore[reportArgumentType]
         eliminate_duplicates=True,
     )
     problem = Table()

@@ -1,5 +1,6 @@
 """The picture of controllers on shared weights: curves, and differences to random."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,7 +54,7 @@ def _curves(
             continue
         median = result["controllers"][name]["curve"]["median"]
         # A search that is charged first has nothing yet, which is no value of its own.
-        known = [None if value == 0 else value for value in median]
+        known = [math.nan if value == 0 else value for value in median]
         axes.plot(grid, known, line, color=colour, label=name, linewidth=1.4)
         lowest = min(lowest, *(v for v in median[early:] if v > 0), 1.0)
     axes.set_ylim(bottom=max(0.0, lowest - 0.05))

@@ -100,7 +100,7 @@ def load_variants(reference: str) -> dict[str, "AnyExperiment"]:
     )
 
 
-def _kinds() -> tuple[type, ...]:
+def _kinds() -> tuple[type["Experiment"], type["TabularExperiment"]]:
     """Give what an experiment may be: one that trains, or one that searches a table."""
     from nas.experiment import Experiment
     from nas.tabular import TabularExperiment

@@ -86,7 +86,9 @@ class Autoregressive(Policy):
         before = jnp.pad(genotypes, ((0, 0), (1, 0)))[:, :-1].T
         context = preference @ params["preference"]
 
-        def step(carry: Carry, each: tuple[Params, jax.Array]) -> tuple[Carry, ...]:
+        def step(
+            carry: Carry, each: tuple[Params, jax.Array]
+        ) -> tuple[Carry, jax.Array]:
             decision, previous = each
             return self._step(params, decision, carry, previous, context)
 

@@ -114,7 +114,8 @@ def held_out(
             raise UserError(f"ranking: {error}") from error
         guess = fitted.predict(encodings[others]).mean
         pair = [guess, np.zeros(n) if beside is None else beside[others]]
-        rows.append(tuple(_number(tau_b(truth[others], one)) for one in pair))
+        own, other = (_number(tau_b(truth[others], one)) for one in pair)
+        rows.append((own, other))
         counts = draw_counts(rng, n, each)
         drawn.append(np.stack([taus(counts, truth[others], one) for one in pair]))
     return _summary(np.asarray(rows), np.concatenate(drawn, axis=1), sample, n)

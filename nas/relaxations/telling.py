@@ -4,7 +4,7 @@ Letters in shapes: P preferences, D decisions, O options.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import jax
@@ -72,7 +72,7 @@ def _told(
     return jax.vmap(one)(alphas, allowed)
 
 
-def derived_text(space: SearchSpace, derived: Sequence[np.ndarray]) -> str:
+def derived_text(space: SearchSpace, derived: Iterable[np.ndarray]) -> str:
     """Write derived architectures as a Markdown list, a preference a line.
 
     Args:

@@ -12,7 +12,8 @@ from jax.sharding import Mesh, PartitionSpec
 
 from nas.errors import UserError
 
-Measured = dict[str, jax.Array]
+# Arrays, or trees of them, by name.
+Measured = dict[str, Any]
 # (weights, examples with a leading axis B, inputs of one architecture)
 One = Callable[[Any, Any, Any], tuple[Any, Measured]]
 

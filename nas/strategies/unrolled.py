@@ -74,7 +74,7 @@ def _exact(
 
     def along(alphas: jax.Array) -> jax.Array:
         grads, _ = jax.grad(trained, has_aux=True)(params, alphas)
-        return optax.tree.vdot(grads, direction)
+        return jnp.asarray(optax.tree.vdot(grads, direction))
 
     return jax.grad(along)(alphas)
 

@@ -212,7 +212,7 @@ def bind(
     }
     known = {
         name: np.asarray(values, np.float64)
-        for name, values in (supernet.costs(table.genotypes) | table.columns).items()
+        for name, values in {**supernet.costs(table.genotypes), **table.columns}.items()
     }
     everything = measured | known
     wanted = {*search.objectives, *(_name(text, everything) for text in search.where)}

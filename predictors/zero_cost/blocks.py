@@ -92,7 +92,7 @@ def _marks(equation: Equation) -> str | None:
 class _Ends:
     """Looks at the marks of depth alone."""
 
-    NAME = "read_blocks: a mark"
+    NAME: str = "read_blocks: a mark"
 
     def end(self, equations: Sequence[Equation], start: int) -> int | None:
         return start + 1 if _marks(equations[start]) == BLOCK_ENDS else None
@@ -107,7 +107,7 @@ class _Reader:
     What is not known yet of `alive` is -1.
     """
 
-    NAME = "read_blocks: a mark"
+    NAME: str = "read_blocks: a mark"
 
     def __init__(self, key: jax.Array, measure: Measure, compare: Compare) -> None:
         self._key, self._measure, self._compare = key, measure, compare

@@ -87,6 +87,7 @@ class Reader(Protocol):
           The index after the last equation that is looked at together with it; None if
           it is not looked at.
         """
+        ...
 
     def read(self, span: Span, state: Any) -> tuple[Values, Any]:
         """Look at equations, and run them.
@@ -98,6 +99,7 @@ class Reader(Protocol):
         Returns:
           What `span.run` gives, and the next state.
         """
+        ...
 
 
 def run(

@@ -53,7 +53,7 @@ def relu_agreement(
 class _Agreement:
     """Looks at ReLUs; the state is `float[B, B]`."""
 
-    NAME = "relu_agreement: a ReLU"
+    NAME: str = "relu_agreement: a ReLU"
 
     def __init__(self, batch: int) -> None:
         self._batch = batch
