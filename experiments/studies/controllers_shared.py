@@ -31,8 +31,8 @@ Resumable: a trained supernet, and each search of it, stays in the workdir; run 
 go on, with more seeds or other controllers too. Written, whoever wins, to
 experiments/results/controllers_shared_EXPERIMENT.json, and drawn in a PNG file beside.
 
-Expected time, digits_cells: training takes a minute or two a seed on 2 CPU cores, and
-each search 20 to 40 s.
+Expected time, digits_cells: about 6 min of processor time a seed; a minute or two of it
+is training, and each search takes 15 to 40 s.
 """
 
 import argparse

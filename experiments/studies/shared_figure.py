@@ -57,6 +57,7 @@ def _curves(
         known = [math.nan if value == 0 else value for value in median]
         axes.plot(grid, known, line, color=colour, label=name, linewidth=1.4)
         lowest = min(lowest, *(v for v in median[early:] if v > 0), 1.0)
+    axes.set_xlim(left=0)
     axes.set_ylim(bottom=max(0.0, lowest - 0.05))
     axes.set_xlabel("evaluations, and what gradients cost in their unit")
     axes.set_ylabel("share of the common box, search split")
