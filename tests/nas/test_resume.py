@@ -14,7 +14,7 @@ import pytest
 
 from nas import Run
 from nas.runtime.checkpoint import Checkpoints
-from nas.stages import search as search_stage
+from nas.stages import searching as search_stage
 from tests.nas.training.parts import EXTEND, ignore, logged, tiny
 
 ROOT = Path(__file__).parents[2]

@@ -68,6 +68,7 @@ def shares_of_the_front(table, seeds):
     ]
 
 
+@pytest.mark.slow
 def test_nsga2_is_near_the_hypervolume_of_pymoo_on_a_table():
     # One standard error of eight seeds is 3 %.
     found, reference = shares_of_the_front("mnist_625", 8)

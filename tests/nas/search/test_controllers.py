@@ -15,6 +15,8 @@ from search_spaces import Decision, SearchSpace
 
 CONTROLLERS = discover()
 every_controller = pytest.mark.parametrize("name", CONTROLLERS)
+# Six searches each, of controllers that compute for long beside what they evaluate.
+LONG = ("darts", "drnas", "gdas", "guided", "ppo")
 
 
 def through_file(state):
@@ -94,8 +96,8 @@ def test_saved_and_restored_anywhere_it_continues_bitwise_equal(name, where, ela
 
 
 @every_controller
-def test_the_key_decides_every_proposal(name, cells):
-    problem = cells.problem()
+def test_the_key_decides_every_proposal(name, elastic):
+    problem = elastic.problem()
     controller = CONTROLLERS[name]()
 
     def first(key):
@@ -110,8 +112,8 @@ def test_the_key_decides_every_proposal(name, cells):
 
 
 @every_controller
-def test_two_asks_without_a_tell_differ(name, cells):
-    problem = cells.problem()
+def test_two_asks_without_a_tell_differ(name, elastic):
+    problem = elastic.problem()
     controller = CONTROLLERS[name]()
     state = controller.init(jax.random.key(0), problem)
     state, one = controller.ask(state, problem)
@@ -155,15 +157,21 @@ def test_tellings_may_be_partial_or_foreign(name, elastic):
 
 
 @every_controller
-def test_nothing_feasible_is_said(name, cells):
-    problem = cells.problem(lambda genotypes: np.zeros(len(genotypes), bool))
+def test_nothing_feasible_is_said(name, elastic):
+    problem = elastic.problem(lambda genotypes: np.zeros(len(genotypes), bool))
     controller = CONTROLLERS[name]()
     state = controller.init(jax.random.key(0), problem)
-    with pytest.raises(UserError, match=r"no architecture of space 'cells'.*--where"):
+    with pytest.raises(UserError, match=r"no architecture of space 'elastic'.*--where"):
         controller.ask(state, problem)
 
 
-@every_controller
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in LONG else ())
+        for name in CONTROLLERS
+    ],
+)
 def test_values_without_structure_teach_nothing(name):
     """Leak control: on independent values no choice of new cells can beat chance.
 
