@@ -71,7 +71,10 @@ experiment = Experiment(
 
 
 def variants_of(base: Experiment, steps_per_epoch: int) -> dict[str, Experiment]:
-    """Make uniform sampling, and PA&DA as released and as we would.
+    """Make uniform sampling, PA&DA as released and as we would, and its control.
+
+    `schedule` has the released schedule, by which operations without weights are drawn
+    ever less, and no gradient.
 
     Args:
       base: the experiment.
@@ -87,7 +90,8 @@ def variants_of(base: Experiment, steps_per_epoch: int) -> dict[str, Experiment]
     ):
         training = dataclasses.replace(base.training, data_sampler=data_sampler)
         found[name] = dataclasses.replace(base, strategy=strategy, training=training)
-    return found
+    schedule = panda.prior_only(steps_per_epoch)
+    return found | {"schedule": dataclasses.replace(base, strategy=schedule)}
 
 
 variants = variants_of(experiment, 40_000 // 256)
