@@ -16,7 +16,7 @@ from search_spaces import Decision, SearchSpace
 CONTROLLERS = discover()
 every_controller = pytest.mark.parametrize("name", CONTROLLERS)
 # Six searches each, of controllers that compute for long beside what they evaluate.
-LONG = ("darts", "drnas", "gdas", "guided", "ppo", "reinforce")
+LONG = ("darts", "drnas", "gdas", "guided", "ppo")
 
 
 def through_file(state):
