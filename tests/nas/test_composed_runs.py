@@ -94,6 +94,8 @@ def test_a_stopped_run_ends_bitwise_equal(whole, told, tmp_path, monkeypatch):
         np.testing.assert_array_equal(run.search(), front)
 
 
+# At the gate tests/nas/test_topology.py holds this, of a run in which less is composed.
+@pytest.mark.slow
 def test_devices_do_not_matter_and_checkpoints_move_between_them(
     whole, tmp_path, monkeypatch
 ):

@@ -26,6 +26,7 @@ def arguments(folder, **changes):
     return argparse.Namespace(**(given | changes))
 
 
+@pytest.mark.slow
 def test_it_goes_on_with_what_is_left(tmp_path, monkeypatch, capsys):
     whole = study.study(arguments(tmp_path / "a"))
     part = study.study(arguments(tmp_path / "b", seeds=1))
