@@ -9,6 +9,9 @@ from jax.ad_checkpoint import checkpoint_name
 from predictors.zero_cost.az_nas import AZNAS, entropy, trainability
 from predictors.zero_cost.blocks import beside, read_blocks
 
+# Minutes of compiling together; the contract of controllers stays at the gate.
+pytestmark = pytest.mark.slow
+
 
 def begin(x):
     return checkpoint_name(x, "block_input")

@@ -14,6 +14,9 @@ from nas.search.base import Relaxed
 from nas.search.gradient import PASSES
 from search_spaces import Architecture, Decision, SearchSpace
 
+# Minutes of compiling together; the contract of controllers stays at the gate.
+pytestmark = pytest.mark.slow
+
 CONTROLLERS = {
     "darts": DARTS(),
     "sparse": DARTS(sparse=True),

@@ -13,6 +13,9 @@ from nas.search.guided import Guided
 from predictors.base import Fitted, Prediction, Predictor
 from predictors.random_forest import RandomForest
 
+# Minutes of compiling together; the contract of controllers stays at the gate.
+pytestmark = pytest.mark.slow
+
 CALLS: list[tuple[np.ndarray, np.ndarray]] = []
 
 

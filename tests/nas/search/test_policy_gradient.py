@@ -15,6 +15,9 @@ from nas.search import policy_gradient as shared
 from nas.search.preferences import lattice
 from search_spaces import Decision, SearchSpace
 
+# Minutes of compiling together; the contract of controllers stays at the gate.
+pytestmark = pytest.mark.slow
+
 SPACE = SearchSpace(
     "few",
     (

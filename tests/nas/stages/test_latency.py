@@ -20,6 +20,9 @@ from nas.stages import latency as stage
 from nas.stages.export import picked
 from nas.stages.search import make_loop
 
+# Minutes of compiling together; the contract of controllers stays at the gate.
+pytestmark = pytest.mark.slow
+
 MS = np.array([[0.2, 0.1], [0.4, 0.3], [0.9, 0.7]])  # by width and activation
 
 

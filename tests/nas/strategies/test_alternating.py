@@ -20,6 +20,9 @@ from search_spaces import Architecture, Decision, SearchSpace
 from supernets import Outputs
 from tests.nas.training.parts import two_edges, two_layers
 
+# Minutes of compiling together; the contract of controllers stays at the gate.
+pytestmark = pytest.mark.slow
+
 SPACE = SearchSpace("toy", (Decision("a", (0, 1, 2)), Decision("b", (0, 1))))
 ALPHAS = np.array([[0.4, -0.3, 0.1], [-0.5, 0.2, 0.0]], np.float32)
 RNG = np.random.default_rng(0)
