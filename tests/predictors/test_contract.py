@@ -19,6 +19,9 @@ from predictors.zero_cost import Proxy
 # Those that cannot be made without being told something.
 MADE = {FitFormula: lambda: FitFormula(tuple("abc"), "made here")}
 
+# Trees are constant between 60 points, and cannot follow a slope as the others do.
+ORDER = {"RandomForest": 0.8}
+
 
 def discovered(kind):
     found = set()
@@ -46,7 +49,7 @@ def test_every_predictor_learns_the_order_of_a_linear_function(kind):
     fitted = predictor.fit(x[:60], y[:60])
     found = fitted.predict(x[60:])
     assert found.mean.shape == (20,) and found.mean.dtype == np.float64
-    assert np.corrcoef(found.mean, y[60:])[0, 1] > 0.8
+    assert np.corrcoef(found.mean, y[60:])[0, 1] > ORDER.get(kind.__name__, 0.9)
     assert found.std is None or (found.std.shape == (20,) and (found.std >= 0).all())
     again = predictor.fit(x[:60], y[:60]).predict(x[60:])
     np.testing.assert_array_equal(again.mean, found.mean)
