@@ -99,8 +99,7 @@ class LocalSearch(Controller):
         tried = np.zeros((len(everyone), state["tried"].shape[1]), bool)
         count = int(state["count"])
         tried[:count] = state["tried"][:count]
-        _, first = np.unique(everyone.genotypes, axis=0, return_index=True)
-        rows = np.sort(first)
+        rows = populations.different(everyone.genotypes)
         some = everyone.take(rows)
         rows = rows[non_dominated_sort(some.objectives, some.violation) == 0]
         front = everyone.take(rows)

@@ -94,7 +94,6 @@ class NSGA2(Controller):
         """Keep the best of parents and offspring, each genotype once."""
         offspring = populations.Members(genotypes, objectives, violation)
         everyone = populations.load(state).join(offspring)
-        _, first = np.unique(everyone.genotypes, axis=0, return_index=True)
-        everyone = everyone.take(np.sort(first))
+        everyone = everyone.take(populations.different(everyone.genotypes))
         best = survivors(everyone.objectives, everyone.violation, self.population)
         return populations.store(state, everyone.take(best))

@@ -6,9 +6,14 @@ equal points do not dominate each other.
 References:
   Deb, Pratap, Agarwal, Meyarivan, "A fast and elitist multiobjective genetic algorithm:
   NSGA-II", IEEE Transactions on Evolutionary Computation 6(2), 2002.
+  Jensen, "Reducing the run-time complexity of multiobjective EAs: the NSGA-II and other
+  algorithms", IEEE Transactions on Evolutionary Computation 7(5), 2003 (sorting two
+  objectives in P log P).
   While, Hingston, Barone, Huband, "A faster algorithm for calculating hypervolume",
   IEEE Transactions on Evolutionary Computation 10(1), 2006 (hypervolume by slicing).
 """
+
+import bisect
 
 import numpy as np
 
@@ -34,9 +39,63 @@ def non_dominated_sort(
     Reference:
       Deb et al. 2002, sections III.A and VI.A.
     """
-    dominates = _dominance(_checked(objectives), violation)  # [P, P]
+    objectives = _checked(objectives)
+    if violation is None:
+        return _ranks(objectives)
+    violation = np.asarray(violation, np.float64)
+    met = violation == 0
+    ranks = np.zeros(len(objectives), np.int64)
+    ranks[met] = _ranks(objectives[met])
+    # What misses a constraint comes behind, in the order of how far.
+    _, behind = np.unique(violation[~met], return_inverse=True)
+    ranks[~met] = ranks[met].max(initial=-1) + 1 + behind
+    return ranks
+
+
+def _ranks(objectives: np.ndarray) -> np.ndarray:
+    """Rank points [P, M] that meet every constraint: int64[P]."""
+    order, copies = _ordered(objectives.T[::-1])
+    points = objectives[order[~copies]]
+    sort = _staircases if points.shape[1] <= 2 else _peeled
+    ranks = np.zeros(len(order), np.int64)
+    ranks[order] = sort(points)[np.cumsum(~copies) - 1]
+    return ranks
+
+
+def _ordered(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Order columns of keys [K, P], the last key first; of equals, the first is first.
+
+    Returns:
+      int64[P], the order; bool[P], in it, what equals the one before it.
+    """
+    order = np.lexsort(keys)
+    copies = np.zeros(len(order), bool)
+    copies[1:] = (keys[:, order[1:]] == keys[:, order[:-1]]).all(axis=0)
+    return order, copies
+
+
+def _staircases(points: np.ndarray) -> np.ndarray:
+    """Rank different points [P, 1] or [P, 2], in lexicographic order: int64[P].
+
+    Nothing that comes later dominates, so a front dominates a point if its lowest
+    point so far in the last objective is no higher; these heights ascend with the rank.
+    """
+    ranks, lowest = [], []
+    for height in points[:, -1].tolist():
+        rank = bisect.bisect_right(lowest, height)
+        lowest[rank : rank + 1] = [height]
+        ranks.append(rank)
+    return np.asarray(ranks, np.int64)
+
+
+def _peeled(points: np.ndarray) -> np.ndarray:
+    """Rank different points [P, M] by who dominates whom: int64[P]."""
+    dominates = np.ones((len(points), len(points)), bool)  # the row's the column's
+    for column in points.T:
+        dominates &= column[:, None] <= column[None, :]
+    np.fill_diagonal(dominates, False)
     dominators = dominates.sum(axis=0)
-    ranks = np.zeros(len(dominators), np.int64)
+    ranks = np.zeros(len(points), np.int64)
     level = 0
     front = np.flatnonzero(dominators == 0)
     while front.size:
@@ -46,22 +105,6 @@ def non_dominated_sort(
         front = np.flatnonzero(dominators == 0)
         level += 1
     return ranks
-
-
-def _dominance(objectives: np.ndarray, violation: np.ndarray | None) -> np.ndarray:
-    """Bool[P, P]: whether the row's point dominates the column's."""
-    num_points = len(objectives)
-    no_worse = np.ones((num_points, num_points), bool)
-    for column in objectives.T:
-        no_worse &= column[:, None] <= column[None, :]
-    dominates = no_worse & ~no_worse.T
-    if violation is None:
-        return dominates
-    violation = np.asarray(violation, np.float64)
-    met = violation == 0
-    return np.where(
-        met[:, None] & met[None, :], dominates, violation[:, None] < violation[None, :]
-    )
 
 
 def crowding_distance(
@@ -87,27 +130,32 @@ def crowding_distance(
     """
     objectives = _checked(objectives)
     if ranks is None:
-        return _front_crowding(objectives)
+        ranks = np.zeros(len(objectives), np.int64)
+    order, copies = _ordered(np.stack([*objectives.T[::-1], ranks]))
+    first = order[~copies]
     distance = np.zeros(len(objectives))
-    for rank in np.unique(ranks):
-        members = np.flatnonzero(np.asarray(ranks) == rank)
-        distance[members] = _front_crowding(objectives[members])
+    distance[first] = _loneliness(objectives[first], np.asarray(ranks)[first])
     return distance
 
 
-def _front_crowding(objectives: np.ndarray) -> np.ndarray:
-    distance = np.zeros(len(objectives))
-    points, first = np.unique(objectives, axis=0, return_index=True)
+def _loneliness(points: np.ndarray, ranks: np.ndarray) -> np.ndarray:
+    """Measure different points [P, M] in ascending order of their fronts: float64[P].
+
+    Fronts keep their places in the order of every objective, so that all are measured
+    at once.
+    """
+    changes = np.flatnonzero(ranks[1:] != ranks[:-1])
+    begin, end = np.append(0, changes + 1), np.append(changes, len(points) - 1)
     alone = np.zeros(len(points))
-    for column in points.T:
-        order = np.argsort(column, kind="stable")
+    for column in points.T if len(points) else ():
+        order = np.lexsort((column, ranks))
         ordered = column[order]
-        alone[order[[0, -1]]] = np.inf
-        span = ordered[-1] - ordered[0]
-        if span > 0:
-            alone[order[1:-1]] += (ordered[2:] - ordered[:-2]) / span
-    distance[first] = alone
-    return distance
+        span = np.repeat(ordered[end] - ordered[begin], end - begin + 1)[1:-1]
+        share = np.zeros_like(span)
+        np.divide(ordered[2:] - ordered[:-2], span, out=share, where=span > 0)
+        alone[order[1:-1]] += share
+        alone[order[begin]] = alone[order[end]] = np.inf
+    return alone
 
 
 def front_indices(objectives: np.ndarray) -> np.ndarray:

@@ -44,6 +44,21 @@ class Members:
         )
 
 
+def different(genotypes: np.ndarray) -> np.ndarray:
+    """Find the first of each genotype.
+
+    Args:
+      genotypes: int32[N, D].
+
+    Returns:
+      int64[F], rows, ascending.
+    """
+    first: dict[bytes, int] = {}
+    for row, genotype in enumerate(genotypes):
+        first.setdefault(genotype.tobytes(), row)
+    return np.fromiter(first.values(), np.int64, len(first))
+
+
 def empty(capacity: int, num_decisions: int, num_objectives: int) -> State:
     """Make the state of a population without members.
 

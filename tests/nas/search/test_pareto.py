@@ -46,6 +46,19 @@ def naive_ranks(objectives: np.ndarray, violation: np.ndarray) -> list[int]:
     raise AssertionError
 
 
+def naive_crowding(front: list[list[float]]) -> list[float]:
+    """The paper's loop over objectives; what equals an earlier point has nothing."""
+    different = sorted(set(map(tuple, front)))
+    distance = dict.fromkeys(different, 0.0)
+    for m in range(len(front[0])):
+        line = sorted(different, key=lambda point: point[m])
+        span = line[-1][m] - line[0][m]
+        distance[line[0]] = distance[line[-1]] = math.inf
+        for before, point, after in zip(line, line[1:], line[2:], strict=False):
+            distance[point] += (after[m] - before[m]) / span if span else 0.0
+    return [distance.pop(tuple(point), 0.0) for point in front]
+
+
 def naive_hypervolume(points: np.ndarray, reference: np.ndarray) -> float:
     """Volume of a union of boxes by inclusion and exclusion."""
     total = 0.0
@@ -107,6 +120,24 @@ def test_crowding_by_hand_with_copies_and_by_front():
     np.testing.assert_allclose(pareto.crowding_distance(both, ranks), expected * 2)
     flat = pareto.crowding_distance(np.array([[1.0, 5.0], [1.0, 5.0]]))
     assert flat.tolist() == [np.inf, 0.0]
+
+
+@given(grids, st.data())
+def test_crowding_of_many_fronts_is_that_of_each(objectives, data):
+    size = len(objectives)
+    ranks = data.draw(st.lists(st.integers(0, 3), min_size=size, max_size=size))
+    together = pareto.crowding_distance(objectives, np.array(ranks))
+    for rank in set(ranks):
+        front = np.flatnonzero(np.array(ranks) == rank)
+        alone = naive_crowding(objectives[front].tolist())
+        np.testing.assert_allclose(together[front], alone, rtol=1e-12)
+
+
+def test_sorting_and_crowding_nothing_gives_nothing():
+    for num_objectives in (1, 2, 3):
+        nothing = np.zeros((0, num_objectives))
+        assert pareto.non_dominated_sort(nothing, np.zeros(0)).shape == (0,)
+        assert pareto.crowding_distance(nothing, np.zeros(0, int)).shape == (0,)
 
 
 @settings(max_examples=60)
@@ -177,5 +208,5 @@ def test_sorting_a_thousand_points_takes_milliseconds():
         start = time.perf_counter()
         pareto.non_dominated_sort(points)
         times.append(time.perf_counter() - start)
-    # About 8 ms on one idle core; the naive double loop takes seconds.
+    # About 1 ms on one idle core; the naive double loop takes seconds.
     assert min(times) < 0.2
