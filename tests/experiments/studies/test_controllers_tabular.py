@@ -4,6 +4,7 @@ import argparse
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from experiments.studies import controllers_tabular as study
 from experiments.studies.controllers_figure import draw
@@ -11,6 +12,9 @@ from experiments.studies.controllers_summary import difference, rows, summary
 from experiments.studies.controllers_tabular import PYMOO, make_tasks, ours, theirs
 from nas.errors import UserError
 from nas.search import NSGA2
+
+# Shares deviate by 0.05 from seed to seed, so that the interval reaches 0.01 each way.
+SEEDS = 200
 
 
 def arguments(folder, **changes):
@@ -60,27 +64,18 @@ def counted(task, controller, asked):
     return counting
 
 
-def shares_of_the_front(table, seeds):
-    """Mean shares of the true front after 200 look-ups: ours, and pymoo's."""
-    task = list(make_tasks(table, "", 200))[1]
-    return [
-        np.mean([search(seed)["hypervolume"][-1] for seed in range(seeds)])
-        for search in (ours(task, NSGA2(population=20)), theirs(task, population=20))
-    ]
-
-
-@pytest.mark.slow
-def test_nsga2_is_near_the_hypervolume_of_pymoo_on_a_table():
-    # One standard error of eight seeds is 3 %.
-    found, reference = shares_of_the_front("mnist_625", 8)
-    assert found > 0.93 * reference, (found, reference)
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("table", ["digits_625", "mnist_625"])
-def test_nsga2_reaches_the_hypervolume_of_pymoo_on_tables(table):
-    found, reference = shares_of_the_front(table, 24)
-    assert found > 0.95 * reference, (found, reference)
+def test_nsga2_is_not_inferior_to_that_of_pymoo_on_tables(table):
+    """By a margin of 2 % of the true front's hypervolume, at 95 % confidence."""
+    task = list(make_tasks(table, "", 300))[1]
+    found, reference = (
+        [search(seed)["hypervolume"][-1] for seed in range(SEEDS)]
+        for search in (ours(task, NSGA2()), theirs(task))
+    )
+    test = stats.ttest_ind(found, reference, equal_var=False)
+    interval = test.confidence_interval(0.95)
+    assert interval.low > -0.02, (interval, np.mean(found), np.mean(reference))
 
 
 def test_differences_are_paired_and_know_which_way_is_up():
