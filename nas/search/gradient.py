@@ -28,12 +28,12 @@ import numpy as np
 import optax
 
 from nas.errors import UserError
+from nas.preferences import spread
 from nas.relaxations import (
     AlphaOptimizer,
     Relaxation,
     derive_all,
     describe,
-    spread,
 )
 from nas.runtime.mesh import host
 from nas.search.base import (

@@ -1,8 +1,8 @@
 """Search by the gradient of a policy: draw, measure, make what was good more likely.
 
 One policy serves all trade-offs: it is conditioned on a preference between the
-objectives, drawn in turn from a lattice, and so ends in a front, not in a point. What
-an architecture is worth under a preference is said in `nas.search.preferences`.
+objectives, each of a few in turn, and so ends in a front, not in a point. What an
+architecture is worth under a preference is said in `nas.search.rewards`.
 
 Every measured architecture teaches under every preference, not only the one that drew
 it: it is a draw of the mixture of the policies of all preferences, and its weight for a
@@ -40,10 +40,11 @@ import optax
 from nas.errors import UserError
 from nas.policies import Autoregressive, Policy
 from nas.policies.base import Params
+from nas.preferences import spread
 from nas.search import population as populations
 from nas.search.base import Controller, Problem, State, fold, start, turn
-from nas.search.preferences import lattice, rewards
 from nas.search.proposals import propose
+from nas.search.rewards import rewards
 from search_spaces import SearchSpace
 
 DRAWS = 4
@@ -61,7 +62,7 @@ class PolicyGradient(Controller):
     """
 
     policy: Policy = dataclasses.field(default_factory=Autoregressive)
-    """Who draws."""
+    """Who draws: autoregressive, an LSTM, or independent, a table of logits."""
 
     population: int = 10
     """P, how many are proposed at a time; each ask and tell is one update."""
@@ -75,9 +76,9 @@ class PolicyGradient(Controller):
     baseline_decay: float = 0.7
     """What of the baseline is kept at an update; the rest is the new mean reward."""
 
-    divisions: int = 4
-    """Steps between two objectives on the lattice of preferences; with two objectives
-    there is one preference more."""
+    preferences: int = 5
+    """W, how many trade-offs between objectives are learnt; one if there is but one
+    objective."""
 
     memory: int = 200
     """How many architectures, the latest told, rewards are ranked among; they are not
@@ -85,7 +86,7 @@ class PolicyGradient(Controller):
 
     def __post_init__(self) -> None:
         """Refuse what could not learn."""
-        for name in ("population", "divisions", "memory"):
+        for name in ("population", "preferences", "memory"):
             if getattr(self, name) < 1:
                 raise UserError(
                     f"{self.NAME}: {name} is {getattr(self, name)}, it must be at "
@@ -113,6 +114,17 @@ class PolicyGradient(Controller):
         """How many gradient steps are taken on what was told."""
         return 1
 
+    def table(self, num_objectives: int) -> np.ndarray:
+        """List the preferences.
+
+        Args:
+          num_objectives: M.
+
+        Returns:
+          `float32[W, M]`, rows on the simplex, all different.
+        """
+        return spread(self.preferences if num_objectives > 1 else 1, num_objectives)
+
     @abc.abstractmethod
     def surrogate(
         self, new: jax.Array, old: jax.Array, advantage: jax.Array
@@ -133,7 +145,7 @@ class PolicyGradient(Controller):
         space, num_objectives = problem.space, problem.num_objectives
         state = start(key)
         params = _init(self.policy, space, num_objectives, fold(state, _PARAMS))
-        num_preferences = len(lattice(num_objectives, self.divisions))
+        num_preferences = len(self.table(num_objectives))
         made = {
             "params": params,
             "optimizer": self.optimizer.init(params),
@@ -149,9 +161,9 @@ class PolicyGradient(Controller):
     def ask(self, state: State, problem: Problem) -> tuple[State, np.ndarray]:
         """Draw from the policy, under each preference in turn."""
         state, key = turn(state)
-        preferences = lattice(problem.num_objectives, self.divisions)
+        preferences = self.table(problem.num_objectives)
         rounds = -(-DRAWS * self.population // len(preferences))
-        table = np.tile(preferences.astype(np.float32), (rounds, 1))
+        table = np.tile(preferences, (rounds, 1))
         times: collections.Counter[bytes] = collections.Counter()
         exhausted = False
 
@@ -211,7 +223,7 @@ class PolicyGradient(Controller):
         mine, rows = _measured(state, recent)
         if not len(mine):
             return state
-        preferences = lattice(problem.num_objectives, self.divisions)
+        preferences = self.table(problem.num_objectives)
         times = np.zeros(len(state["times"]), np.float32)
         times[mine] = state["times"][mine]
         reward = np.zeros((len(times), len(preferences)), np.float32)
@@ -225,7 +237,7 @@ class PolicyGradient(Controller):
             self,
             problem.space,
             {name: state[name] for name in ("params", "optimizer", "baseline")},
-            (state["drawn"], times, reward, preferences.astype(np.float32)),
+            (state["drawn"], times, reward, preferences),
         )
         left = state["times"].copy()
         left[mine] = 0  # a draw teaches once
@@ -240,8 +252,8 @@ class PolicyGradient(Controller):
 def _remember(state: State, told: populations.Members) -> State:
     """Keep the latest architectures told, each once."""
     queue = populations.load(state).join(told)  # oldest first
-    _, last = np.unique(queue.genotypes[::-1], axis=0, return_index=True)
-    rows = np.sort(len(queue) - 1 - last)
+    last = {row.tobytes(): i for i, row in enumerate(queue.genotypes)}
+    rows = np.sort(np.fromiter(last.values(), np.int64, len(last)))
     return populations.store(state, queue.take(rows[-len(state["violation"]) :]))
 
 

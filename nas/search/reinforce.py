@@ -1,5 +1,7 @@
 """REINFORCE: raise the log-probability of what was better than the baseline.
 
+What was told is not used again.
+
 Reference:
   Williams, "Simple statistical gradient-following algorithms for connectionist
   reinforcement learning", Machine Learning 8, 1992; for architectures, Zoph, Le,
@@ -17,7 +19,7 @@ from nas.search.policy_gradient import PolicyGradient
 
 @dataclasses.dataclass(frozen=True)
 class Reinforce(PolicyGradient):
-    """One step on each telling, and what was told is not used again."""
+    """Learns a policy to draw from, by one gradient step on each batch."""
 
     NAME: ClassVar[str] = "reinforce"
 

@@ -27,13 +27,13 @@ from jax.sharding import Mesh
 
 from nas.errors import UserError
 from nas.losses import CrossEntropy, Loss
+from nas.preferences import spread
 from nas.relaxations import (
     AlphaOptimizer,
     Relaxation,
     Softmax,
     derive_all,
     describe,
-    spread,
 )
 from nas.strategies.accumulation import Measured, accumulate
 from nas.strategies.base import Gradients, State, Strategy

@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 from nas.errors import UserError
-from nas.relaxations import AlphaOptimizer, Dirichlet, GumbelSoftmax, Softmax, spread
+from nas.relaxations import AlphaOptimizer, Dirichlet, GumbelSoftmax, Softmax
 from search_spaces import Decision, SearchSpace
 
 DRAWS = 8000
@@ -208,19 +208,6 @@ def test_alphas_move_as_published():
         jnp.asarray([[0.0, 0.0, 0.5]]), optimizer.init(alphas), alphas
     )
     np.testing.assert_allclose(step, [[-3e-4, 3e-4, -3e-4]], rtol=1e-4)
-
-
-@pytest.mark.parametrize("num", [1, 2, 8, 20])
-@pytest.mark.parametrize("num_objectives", [1, 2, 3, 4])
-def test_preferences_are_spread_over_the_simplex(num, num_objectives):
-    rows = spread(num, num_objectives)
-    assert rows.shape == (num, num_objectives) and rows.dtype == np.float32
-    np.testing.assert_allclose(rows.sum(1), 1, rtol=1e-6)
-    assert rows[0].tolist() == [1.0] + [0.0] * (num_objectives - 1)
-    if num_objectives > 1:
-        assert len(np.unique(rows, axis=0)) == num
-    if num >= num_objectives > 1:
-        assert {tuple(row) for row in np.eye(num_objectives)} <= set(map(tuple, rows))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from nas.errors import UserError
 from nas.policies import Autoregressive, Independent
 from nas.search import PPO, Problem, Reinforce, Search, SearchLoop
 from nas.search import policy_gradient as shared
-from nas.search.preferences import lattice
 from search_spaces import Decision, SearchSpace
 
 # Minutes of compiling together; the contract of controllers stays at the gate.
@@ -117,7 +116,7 @@ def test_the_gradient_is_of_the_expected_reward(num_objectives):
     """
     policy = Independent()
     controller = Reinforce(policy=policy, entropy_bonus=0.0)
-    preferences = lattice(num_objectives, 4)
+    preferences = controller.table(num_objectives)
     problem = Problem(SPACE, num_objectives)
     state = controller.init(jax.random.key(0), problem)
     params = {
@@ -239,7 +238,7 @@ def test_it_finds_the_best_of_a_separable_problem_sooner_than_chance(kind):
     ("settings", "message"),
     [
         ({"population": 0}, "population is 0"),
-        ({"divisions": 0}, "divisions is 0"),
+        ({"preferences": 0}, "preferences is 0"),
         ({"memory": 5}, "memory is 5 and population is 10"),
         ({"learning_rate": 0.0}, "learning_rate is 0"),
         ({"entropy_bonus": -1.0}, "entropy_bonus is -1"),

@@ -1,7 +1,8 @@
 """Preferences between objectives, spread evenly: each finds another part of a front.
 
-A preference is a point on the simplex over the objectives. What it minimises is their
-weighted sum, so that what is found lies on the convex part of the front.
+A preference is a point on the simplex over the objectives: how much each matters. What
+is made of it says who prefers: gradient methods minimise the weighted sum, and so find
+the convex part of a front; policy gradients rank, and also find what is concave.
 
 Letters in shapes: P preferences, M objectives.
 """

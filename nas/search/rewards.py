@@ -1,4 +1,4 @@
-"""Preferences between objectives, and what an architecture is worth under each.
+"""What an architecture is worth under each preference between objectives.
 
 Objectives have units that nobody can add up, and some values are far off (a network
 that diverged). They are therefore compared by their ranks among architectures measured
@@ -11,40 +11,11 @@ Reference:
   programming", Mathematical Programming 26, 1983 (the augmented Chebyshev metric).
 """
 
-import itertools
-import math
-
 import numpy as np
 
 AUGMENTATION = 0.05
 """What the sum of objectives adds to the worst, so that of two with the same worst the
 one that dominates is better."""
-
-
-def lattice(num_objectives: int, divisions: int) -> np.ndarray:
-    """Spread preferences evenly over the simplex, its corners included.
-
-    Args:
-      num_objectives: M.
-      divisions: steps from one corner to another, at least 1.
-
-    Returns:
-      `float64[W, M]`, rows that sum to 1, in lexicographic order; W is
-      `binomial(divisions + M - 1, M - 1)`.
-
-    Reference:
-      Das, Dennis, "Normal-boundary intersection", SIAM Journal on Optimization 8(3),
-      1998.
-    """
-    # Bars between `divisions` stars: what lies between two bars is an entry.
-    places = range(divisions + num_objectives - 1)
-    bars = np.array(
-        list(itertools.combinations(places, num_objectives - 1)), np.int64
-    ).reshape(math.comb(len(places), num_objectives - 1), num_objectives - 1)
-    first = np.full((len(bars), 1), -1)
-    last = np.full((len(bars), 1), len(places))
-    counts = np.diff(np.concatenate([first, bars, last], axis=1), axis=1) - 1
-    return counts / divisions
 
 
 def quantiles(values: np.ndarray, among: np.ndarray) -> np.ndarray:
@@ -79,7 +50,7 @@ def rewards(
       violation: `float64[P]`; one that misses a constraint is worth less than any
         that misses none, the more it misses the less.
       among: objectives `float64[N, M]` and violations `float64[N]` to rank by.
-      preferences: `float64[W, M]`.
+      preferences: `float32[W, M]`, rows on the simplex.
 
     Returns:
       `float32[P, W]`, from about -2 to 0.
