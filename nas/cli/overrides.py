@@ -16,6 +16,8 @@ from typing import Any
 
 from nas.cli.field_texts import field_texts
 from nas.errors import UserError, nearest
+from nas.policies import Policy
+from nas.policies.discovery import discover_policies
 from nas.search import Controller
 from nas.search import discover as discover_controllers
 from predictors.base import Predictor
@@ -74,11 +76,12 @@ def settings(part: Any, prefix: str = "") -> Iterator[Setting]:
             continue
         value = getattr(part, field.name)
         path = prefix + field.name
-        if _is_group(value):
+        kind, group = hints[field.name], _is_group(value)
+        # A name chooses another part; that of a search has --controller to choose it.
+        if _reader(kind) is not None and not (group and kind is Controller):
+            yield Setting(path, kind, value, texts.get(field.name, ""))
+        if group:
             yield from settings(value, path + ".")
-        elif _reader(hints[field.name]) is not None:
-            text = texts.get(field.name, "")
-            yield Setting(path, hints[field.name], value, text)
 
 
 def apply(part: Any, given: Mapping[str, str]) -> Any:
@@ -95,6 +98,11 @@ def apply(part: Any, given: Mapping[str, str]) -> Any:
       UserError: there is no such setting, its value has another type, or the part that
         it belongs to refuses it.
     """
+    parts = {p: given[p] for p in given if any(q.startswith(p + ".") for q in given)}
+    if parts:
+        # Chosen first: what else is given may be settings of what is chosen.
+        chosen = apply(part, parts)
+        return apply(chosen, {p: t for p, t in given.items() if p not in parts})
     known = {setting.path: setting for setting in settings(part)}
     values = {}
     for path, text in given.items():
@@ -112,7 +120,7 @@ def show(value: Any) -> str:
         return ",".join(map(show, value))
     if isinstance(value, SearchSpace):
         return value.name
-    if isinstance(value, Controller | Predictor | Proxy):
+    if isinstance(value, Controller | Policy | Predictor | Proxy):
         return value.NAME
     if isinstance(value, enum.Enum):
         return str(value.value)
@@ -264,6 +272,7 @@ _READERS: dict[Any, Callable[[str], Any]] = {
     Path: Path,
     SearchSpace: _space,
     Controller: _named(discover_controllers, "controller"),
+    Policy: _named(discover_policies, "policy"),
     Predictor: _named(discover_predictors, "predictor"),
     Proxy: _named(discover_proxies, "proxy"),
 }
@@ -275,6 +284,7 @@ _WORDS = {
     Path: "path",
     SearchSpace: "name of a search space",
     Controller: "name of a controller",
+    Policy: "name of a policy",
     Predictor: "name of a predictor",
     Proxy: "name of a proxy",
 }

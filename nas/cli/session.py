@@ -209,11 +209,11 @@ def merge(old: Pairs, new: Pairs) -> Pairs:
       Both, without those of a part that `new` replaces.
     """
     names = {name for name, _ in new}
-    gone = tuple(PARTS[name] for name in names if name in PARTS)
+    gone = tuple(PARTS.get(name, name + ".") for name in names)
     kept = [
         (name, text)
         for name, text in old
-        if name not in names and not (gone and name.startswith(gone))
+        if name not in names and not name.startswith(gone)
     ]
     return (*kept, *new)
 

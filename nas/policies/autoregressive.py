@@ -13,7 +13,8 @@ Reference:
 """
 
 import dataclasses
-from typing import Any
+import math
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -44,6 +45,8 @@ class Autoregressive(Policy):
     scale: float = 0.1
     """Parameters start uniform between minus this and this."""
 
+    NAME: ClassVar[str] = "autoregressive"
+
     def __post_init__(self) -> None:
         """Refuse what is no network."""
         for name in ("hidden", "temperature", "scale"):
@@ -69,10 +72,13 @@ class Autoregressive(Policy):
             "head": (d, h, o),
             "head_bias": (d, o),
         }
-        keys = jax.random.split(key, len(shapes))
+        # One draw, cut in pieces: each draw by itself takes a while to compile.
+        ends = np.cumsum([math.prod(shape) for shape in shapes.values()])
+        drawn = jax.random.uniform(key, (ends[-1],), jnp.float32, -1, 1) * self.scale
+        pieces = jnp.split(drawn, ends[:-1])
         return {
-            name: jax.random.uniform(k, shape, jnp.float32, -self.scale, self.scale)
-            for k, (name, shape) in zip(keys, shapes.items(), strict=True)
+            name: piece.reshape(shape)
+            for piece, (name, shape) in zip(pieces, shapes.items(), strict=True)
         }
 
     def log_probabilities(
@@ -83,18 +89,18 @@ class Autoregressive(Policy):
         preference: jax.Array,
     ) -> jax.Array:
         """Give each decision's distribution; see `Policy.log_probabilities`."""
+        # Only the LSTM itself must go from decision to decision.
         before = jnp.pad(genotypes, ((0, 0), (1, 0)))[:, :-1].T
-        context = preference @ params["preference"]
+        options, preferred = self._read(params, preference)
+        # As a product, whose gradient is one too, not a scatter.
+        gates = jax.nn.one_hot(before, space.max_options) @ options + preferred[None]
 
-        def step(
-            carry: Carry, each: tuple[Params, jax.Array]
-        ) -> tuple[Carry, jax.Array]:
-            decision, previous = each
-            return self._step(params, decision, carry, previous, context)
+        def step(carry: Carry, each: jax.Array) -> tuple[Carry, jax.Array]:
+            carry = self._step(params, carry, each)
+            return carry, carry[0]
 
-        xs = (_decisions(params, space), before)
-        _, table = jax.lax.scan(step, self._start(len(genotypes)), xs)
-        return table.transpose(1, 0, 2)
+        _, outputs = jax.lax.scan(step, self._start(len(genotypes)), gates)
+        return self._choose(_heads(params, space), outputs).transpose(1, 0, 2)
 
     def sample(
         self,
@@ -104,15 +110,16 @@ class Autoregressive(Policy):
         preference: jax.Array,
     ) -> jax.Array:
         """Draw one decision after another; see `Policy.sample`."""
-        num, context = len(preference), preference @ params["preference"]
+        num, (options, preferred) = len(preference), self._read(params, preference)
         parents, tables = _conditions(space)
 
         def step(carry: Any, each: Any) -> tuple[Any, None]:
             lstm, genotypes, live = carry
-            decision, d, parent, table, k = each
+            option, head, d, parent, table, luck = each
             previous = genotypes[:, jnp.maximum(d - 1, 0)]
-            lstm, logits = self._step(params, decision, lstm, previous, context)
-            drawn = jax.random.categorical(k, logits, axis=-1).astype(jnp.int32)
+            lstm = self._step(params, lstm, option[previous] + preferred)
+            logits = self._choose(head, lstm[0])
+            drawn = (logits + luck).argmax(axis=-1).astype(jnp.int32)
             # A decision without a condition is its own parent, which is not set yet:
             # it reads option 0 and `live`, both as they were made.
             alive = live[:, parent] & table[genotypes[:, parent]]
@@ -122,11 +129,12 @@ class Autoregressive(Policy):
         d = space.num_decisions
         begin = jnp.zeros((num, d), jnp.int32), jnp.ones((num, d), bool)
         xs = (
-            _decisions(params, space),
+            options,
+            _heads(params, space),
             jnp.arange(d),
             parents,
             tables,
-            jax.random.split(key, d),
+            jax.random.gumbel(key, (d, num, space.max_options), jnp.float32),
         )
         (_, genotypes, _), _ = jax.lax.scan(step, (self._start(num), *begin), xs)
         return genotypes
@@ -135,31 +143,42 @@ class Autoregressive(Policy):
         zeros = jnp.zeros((num, self.hidden), jnp.float32)
         return zeros, zeros
 
-    def _step(
-        self,
-        params: Params,
-        decision: Params,
-        carry: Carry,
-        previous: jax.Array,
-        context: jax.Array,
-    ) -> tuple[Carry, jax.Array]:
-        """Read the option before, and give the log-probabilities `float32[P, O]`."""
+    def _read(
+        self, params: Params, preference: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """Say what gates get of each option before, and what of the preference.
+
+        Args:
+          params: as `init` makes them.
+          preference: float32[P, M].
+
+        Returns:
+          float32[D, O, 4H] and float32[P, 4H], to be added up.
+        """
+        kernel = params["kernel"][: self.hidden]
+        preferred = preference @ params["preference"] @ kernel + params["bias"][None]
+        return params["embedding"] @ kernel, preferred
+
+    def _step(self, params: Params, carry: Carry, gates: jax.Array) -> Carry:
+        """Go on by one decision; `gates` float32[P, 4H], of what is read."""
         output, cell = carry
-        x = decision["embedding"][previous] + context
-        gates = jnp.concatenate([x, output], axis=-1) @ params["kernel"]
-        i, f, o, g = jnp.split(gates + params["bias"][None], 4, axis=-1)
+        gates = gates + output @ params["kernel"][self.hidden :]
+        i, f, o, g = jnp.split(gates, 4, axis=-1)
         cell = jax.nn.sigmoid(f) * cell + jax.nn.sigmoid(i) * jnp.tanh(g)
-        output = jax.nn.sigmoid(o) * jnp.tanh(cell)
-        logits = output @ decision["head"] + decision["head_bias"][None]
+        return jax.nn.sigmoid(o) * jnp.tanh(cell), cell
+
+    def _choose(self, head: Params, output: jax.Array) -> jax.Array:
+        """Turn outputs float32[.., P, H] into log-probabilities float32[.., P, O]."""
+        logits = output @ head["head"] + head["head_bias"][..., None, :]
         logits = logits / self.temperature
         if self.tanh_constant:
             logits = self.tanh_constant * jnp.tanh(logits)
-        return (output, cell), normalised(logits, decision["valid"][None])
+        return normalised(logits, head["valid"][..., None, :])
 
 
-def _decisions(params: Params, space: SearchSpace) -> Params:
-    """Collect what belongs to each decision, with a leading axis of D."""
-    own = {name: params[name] for name in ("embedding", "head", "head_bias")}
+def _heads(params: Params, space: SearchSpace) -> Params:
+    """Collect what turns outputs into options, with a leading axis of D."""
+    own = {name: params[name] for name in ("head", "head_bias")}
     return own | {"valid": jnp.asarray(space.valid)}
 
 

@@ -10,7 +10,7 @@ Letters in shapes: P genotypes, D decisions, O options, M objectives.
 """
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,13 @@ _NEVER = -1e9
 
 
 class Policy(abc.ABC):
-    """Draws genotypes decision by decision. Concrete ones are frozen dataclasses."""
+    """Draws genotypes decision by decision. Concrete ones are frozen dataclasses.
+
+    Attributes:
+      NAME: what users call it; unique among policies.
+    """
+
+    NAME: ClassVar[str]
 
     @abc.abstractmethod
     def init(self, key: jax.Array, space: SearchSpace, num_objectives: int) -> Params:

@@ -10,6 +10,7 @@ Reference:
 """
 
 import dataclasses
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,8 @@ from search_spaces import SearchSpace
 @dataclasses.dataclass(frozen=True)
 class Independent(Policy):
     """Logits of each decision's options, linear in the preference."""
+
+    NAME: ClassVar[str] = "independent"
 
     def init(self, key: jax.Array, space: SearchSpace, num_objectives: int) -> Params:
         """Start uniform; nothing is drawn."""

@@ -68,3 +68,6 @@ def test_later_settings_replace_earlier_ones():
         ("data", "digits"),
     )
     assert merge(merge(old, new), new) == merge(old, new)
+    lstm = ("search.controller.policy.hidden", "9")
+    table = ("search.controller.policy", "independent")
+    assert merge((lstm,), (table,)) == (table,)

@@ -8,6 +8,8 @@ import pytest
 from nas.cli.field_texts import field_texts
 from nas.cli.overrides import apply, settings, show
 from nas.errors import UserError
+from nas.policies import Autoregressive, Independent
+from nas.search import PPO, Search
 from search_spaces import SearchSpace, discover
 
 
@@ -131,6 +133,20 @@ def test_values_of_one_part_are_checked_together():
     # Either alone would be refused.
     changed = apply(Outer(), {"inner.low": "7", "inner.high": "9"})
     assert changed.inner == Inner(7, 9)
+
+
+def test_part_is_chosen_by_name_before_its_own_settings_are_given():
+    lstm = {"policy.hidden": "8", "policy": "autoregressive"}
+    assert apply(PPO(), {"policy": "independent"}) == PPO(policy=Independent())
+    assert apply(PPO(policy=Independent()), lstm).policy == Autoregressive(hidden=8)
+    assert show(Independent()) == "independent"
+    with pytest.raises(UserError, match=r"--policy\.hidden: .* no such setting"):
+        apply(PPO(), lstm | {"policy": "independent"})
+    with pytest.raises(UserError, match=r"no policy .table.\. Allowed: autoregressive"):
+        apply(PPO(), {"policy": "table"})
+    # The controller of a search has an option of its own.
+    with pytest.raises(UserError, match="--controller is a group of settings"):
+        apply(Search(PPO()), {"controller": "random"})
 
 
 def test_every_field_that_can_be_read_is_a_setting():

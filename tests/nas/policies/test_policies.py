@@ -1,7 +1,6 @@
 """Every policy is a distribution over canonical genotypes, and draws from it."""
 
 import functools
-import inspect
 
 import jax
 import jax.numpy as jnp
@@ -9,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-import nas.policies
 from nas.errors import UserError
 from nas.policies import Autoregressive, Policy
+from nas.policies.discovery import discover_policies
 from search_spaces import Decision, SearchSpace
 
 SPACE = SearchSpace(
@@ -26,12 +25,8 @@ SPACE = SearchSpace(
 )
 EVERY = SPACE.enumerate()
 PREFERENCES = np.array([[1, 0], [0.3, 0.7], [0, 1]], np.float32)
-KINDS = [
-    kind
-    for kind in vars(nas.policies).values()
-    if inspect.isclass(kind) and not inspect.isabstract(kind)
-]
-every_policy = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+KINDS = discover_policies()
+every_policy = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 
 @functools.cache
