@@ -22,7 +22,7 @@ from nas.search.policy_gradient import PolicyGradient
 
 @dataclasses.dataclass(frozen=True)
 class PPO(PolicyGradient):
-    """Learns a policy to draw from, by several clipped gradient steps on each batch."""
+    """Learns a policy to draw from, by clipped gradient steps on each batch."""
 
     learning_rate: float = 0.01
     """Of Adam, at each of the steps."""
