@@ -4,22 +4,19 @@ Exit status: 0 done; 2 what the user gave is wrong; 75 stopped, run the same com
 again; 1 anything else.
 """
 
-import contextlib
 import importlib
 import os
-import signal
 import sys
-import threading
 import traceback
-from collections.abc import Iterator, Sequence
-from types import FrameType
+from collections.abc import Sequence
 
 from nas.cli.arguments import HELP, Arguments, parse
 from nas.cli.help import first_screen, stage_help
 from nas.cli.stages import Stage, stage_by_name
 from nas.errors import UserError, nearest
+from nas.runtime.signals import Interrupted, StopAtOnce, Terminated
 
-DONE, FAILED, WRONG, STOPPED = 0, 1, 2, 75
+DONE, FAILED, WRONG = 0, 1, 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,12 +30,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     tokens = list(sys.argv[1:] if argv is None else argv)
     try:
-        with _terminated():
+        with StopAtOnce():
             return _dispatch(tokens)
-    except _Terminated:
-        return _stopped("Stopped by SIGTERM. Run the same command again to go on.")
+    except Terminated:
+        return _stopped(Interrupted("SIGTERM"))
     except KeyboardInterrupt:
-        return _stopped("Stopped by Ctrl-C. Run the same command again to go on.")
+        return _stopped(Interrupted("Ctrl-C"))
     except BrokenPipeError:
         # Whoever reads has seen enough; nothing more can be written, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -87,44 +84,18 @@ def _check_packages(stage: Stage) -> None:
             raise UserError(f"{row.name} is {row.value}. {row.hint}")
 
 
-@contextlib.contextmanager
-def _terminated() -> Iterator[None]:
-    """Also outside of the loops that save when told to stop, end as stopped.
-
-    Everything that is written is written whole or not at all, so there is nothing to
-    wait for.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.signal(signal.SIGTERM, _stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)
-
-
-class _Terminated(BaseException):
-    """SIGTERM came outside of a loop; no handler of errors may swallow it."""
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    raise _Terminated
-
-
-def _stopped(message: str) -> int:
-    print(f"nas: {message}", file=sys.stderr)
-    return STOPPED
+def _stopped(interrupted: Interrupted) -> int:
+    print(f"nas: {interrupted}", file=sys.stderr)
+    return interrupted.exit_status
 
 
 def _explain(error: Exception) -> int:
     """Say what went wrong, as briefly as it can be put right."""
     from nas.cli.output import complain
-    from nas.runtime.signals import Interrupted
     from nas.runtime.workdir import StorageError
 
     if isinstance(error, Interrupted):
-        return _stopped(str(error))
+        return _stopped(error)
     if isinstance(error, UserError | _space_error()):
         complain(str(error))
         return WRONG

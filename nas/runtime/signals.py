@@ -2,14 +2,16 @@
 
 Both end with exit status 75 (`EX_TEMPFAIL` of sysexits.h): the work is saved, and the
 same command goes on with it. A second Ctrl-C does not wait.
+
+Outside of the loops that save, a signal raises at once. Python prints and drops what is
+raised inside a callback of its garbage collector (JAX has one) or a `__del__`; so the
+signal is noted as well, and the next loop inside finds the note.
 """
 
 import signal
 import threading
 from types import FrameType, TracebackType
 from typing import Any
-
-from nas.runtime import processes
 
 EXIT_STATUS = 75
 
@@ -32,6 +34,7 @@ class Interrupted(Exception):
 class StopSignals:
     """While entered, turn SIGTERM and the first SIGINT into a flag.
 
+    The flag is up from the start if the block around this one was told to stop already.
     Outside of the main thread Python cannot set handlers; then nothing is caught, and
     the flag stays down.
 
@@ -61,6 +64,9 @@ class StopSignals:
         every one. A signal often reaches one process only, and all must stop at the
         same step for the checkpoint to be whole.
         """
+        # Here, because the command says what it can do without waiting for JAX.
+        from nas.runtime import processes
+
         return any(processes.gather(self.requested))
 
     def interrupted(self, step: int | None = None) -> Interrupted:
@@ -72,6 +78,9 @@ class StopSignals:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._previous[number] = signal.signal(number, self._handle)
+            around = self._around
+            if around is not None and around.requested:
+                self.signal_name = around.signal_name
         return self
 
     def __exit__(
@@ -80,13 +89,38 @@ class StopSignals:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Put back the handlers that were there before."""
+        """Put back the handlers that were there before, and tell the block around."""
+        if self._around is not None and self.requested:
+            self._around.signal_name = self.signal_name
         for number, handler in self._previous.items():
             # None stands for a handler that was not set from Python.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
         self._previous.clear()
 
+    @property
+    def _around(self) -> "StopSignals | None":
+        """The block inside of which this one is, while this one is entered."""
+        handler = self._previous.get(signal.SIGTERM)
+        block = getattr(handler, "__self__", None)
+        return block if isinstance(block, StopSignals) else None
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if number == signal.SIGINT and self.requested:
             raise KeyboardInterrupt
         self.signal_name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+
+
+class Terminated(BaseException):
+    """SIGTERM came outside of a loop; no handler of errors may swallow it."""
+
+
+class StopAtOnce(StopSignals):
+    """While entered, SIGTERM and SIGINT raise wherever they arrive.
+
+    Everything that is written is written whole or not at all, so there is nothing to
+    wait for.
+    """
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        super()._handle(number, frame)
+        raise KeyboardInterrupt if number == signal.SIGINT else Terminated

@@ -1,5 +1,6 @@
 """Being told to stop."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -8,7 +9,13 @@ import threading
 
 import pytest
 
-from nas.runtime.signals import EXIT_STATUS, Interrupted, StopSignals
+from nas.runtime.signals import (
+    EXIT_STATUS,
+    Interrupted,
+    StopAtOnce,
+    StopSignals,
+    Terminated,
+)
 
 LOOP = """
 import sys, time
@@ -48,6 +55,58 @@ def test_second_interrupt_does_not_wait():
         assert stop.requested
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def dropped(monkeypatch):
+    """Deliver a signal where Python drops what its handler raises."""
+    errors = []
+    monkeypatch.setattr(sys, "unraisablehook", errors.append)
+
+    def deliver(number: int) -> type[BaseException]:
+        def callback(phase, info) -> None:
+            if phase == "start":
+                signal.raise_signal(number)
+
+        gc.callbacks.append(callback)
+        gc.collect()
+        gc.callbacks.remove(callback)
+        return errors.pop().exc_type
+
+    return deliver
+
+
+ENDS = [(signal.SIGTERM, Terminated), (signal.SIGINT, KeyboardInterrupt)]
+
+
+@pytest.mark.parametrize(("number", "error"), ENDS)
+def test_outside_of_loops_a_signal_raises_at_once(number, error):
+    before = signal.getsignal(number)
+    with pytest.raises(error), StopAtOnce():
+        signal.raise_signal(number)
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize(("number", "error"), ENDS)
+def test_what_python_dropped_stops_the_next_loop(dropped, number, error):
+    with StopAtOnce():
+        with StopSignals() as stop:
+            assert not stop.requested
+        assert dropped(number) is error
+        with StopSignals() as stop:
+            assert stop.requested
+            name = "Ctrl-C" if number == signal.SIGINT else "SIGTERM"
+            assert stop.interrupted().signal_name == name
+    with StopAtOnce(), StopSignals() as stop:
+        assert not stop.requested
+
+
+def test_a_signal_after_the_last_step_stops_the_next_loop():
+    with StopAtOnce():
+        with StopSignals():
+            signal.raise_signal(signal.SIGTERM)
+        with StopSignals() as stop:
+            assert stop.requested
 
 
 def test_other_threads_set_no_handlers():
