@@ -1,30 +1,53 @@
-"""Find every predictor and every proxy, so that a new one is one new file."""
+"""Find what the modules of a package define, so that a new part is one new file."""
 
 import importlib
 import inspect
 import pkgutil
 from types import ModuleType
-from typing import TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 import predictors
 from predictors import zero_cost
 from predictors.base import Predictor
 from predictors.zero_cost.base import Proxy
 
-T = TypeVar("T", bound=Predictor | Proxy)
+
+class Named(Protocol):
+    """What is found by name.
+
+    Attributes:
+      NAME: what people call it.
+    """
+
+    NAME: ClassVar[str]
+
+
+T = TypeVar("T", bound=Named)
 
 
 def discover_predictors() -> dict[str, type[Predictor]]:
     """List what learns accuracy from encodings: `{NAME: class}`, in order of names."""
-    return _discover(predictors, Predictor)
+    return named_classes(predictors, Predictor)
 
 
 def discover_proxies() -> dict[str, type[Proxy]]:
     """List the scores of untrained networks: `{NAME: class}`, in order of names."""
-    return _discover(zero_cost, Proxy)
+    return named_classes(zero_cost, Proxy)
 
 
-def _discover(package: ModuleType, kind: type[T]) -> dict[str, type[T]]:
+def named_classes(package: ModuleType, kind: type[T]) -> dict[str, type[T]]:
+    """List the concrete classes of a kind that any module of a package defines.
+
+    Args:
+      package: an imported package.
+      kind: their base class.
+
+    Returns:
+      `{NAME: class}`, in the order of names.
+
+    Raises:
+      ValueError: two classes have the same name.
+    """
     found: dict[str, type[T]] = {}
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         for part in vars(importlib.import_module(module.name)).values():
