@@ -57,9 +57,15 @@ class Supernet(abc.ABC):
     num_classes: int
     compute_dtype: str
 
-    @abc.abstractmethod
     def with_data(self, input_shape: tuple[int, ...], num_classes: int) -> Self:
-        """Fit a copy to a data set's inputs and classes."""
+        """Fit a copy to a data set's inputs and classes.
+
+        Raises:
+          ValueError: the network does not fit them; the message says why.
+        """
+        return dataclasses.replace(  # type: ignore
+            self, input_shape=tuple(input_shape), num_classes=num_classes
+        )
 
     def with_precision(self, precision: str) -> Self:
         """Make a copy that computes in `float32` or `bfloat16`.

@@ -104,6 +104,10 @@ class ElasticSupernet(Supernet):
     def subnet_path(self, path: Path, layer: int | None) -> Path:
         """Say where a weight of the supernet lies in a subnet."""
 
+    def choices(self, genotype: np.ndarray) -> dict[str, Any]:
+        """Give the option of each decision of an architecture, `int32[D]`."""
+        return self.space.decode(self.space.canonical(self.space.validate(genotype)))
+
     def extra_macs(self) -> tuple[Term, ...]:
         """Count multiply-accumulates that belong to no weight, such as attention's."""
         return ()

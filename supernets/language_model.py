@@ -13,7 +13,7 @@ Entanglement Meets Gradient-Based Neural Architecture Search", AutoML-Conf 2024,
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -32,7 +32,6 @@ from supernets.blocks.transformer import (
 from supernets.blocks.transformer_sizes import (
     NORMS,
     TransformerSizes,
-    check_least,
     check_space,
 )
 from supernets.cost import Term
@@ -42,6 +41,7 @@ from supernets.layers.embedding import SCALE, ElasticEmbedding
 from supernets.layers.linear import ElasticLinear
 from supernets.layers.marks import mark_features
 from supernets.layers.mode import Mode
+from supernets.sizes import check_least
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +72,7 @@ class LanguageModelSupernet(ElasticSupernet):
 
     def __post_init__(self) -> None:
         """Refuse spaces and sizes that make no network."""
-        check_least(self, {"head_size": 1, "num_classes": 2})
+        check_least(self, head_size=1, num_classes=2)
         if self.norm not in NORMS:
             raise ValueError(
                 f"norm: found {self.norm!r}; allowed are {', '.join(NORMS)}."
@@ -85,16 +85,6 @@ class LanguageModelSupernet(ElasticSupernet):
         check_space(self.space, "language model", "search_spaces.language_model")
 
     __hash__ = ElasticSupernet.__hash__
-
-    def with_data(self, input_shape: tuple[int, ...], num_classes: int) -> Self:
-        """Fit a copy to a data set; see `Supernet.with_data`.
-
-        Raises:
-          ValueError: the inputs are no sequences of tokens.
-        """
-        return dataclasses.replace(
-            self, input_shape=tuple(input_shape), num_classes=num_classes
-        )
 
     @property
     def sizes(self) -> TransformerSizes:
@@ -127,8 +117,7 @@ class LanguageModelSupernet(ElasticSupernet):
 
     def subnet(self, genotype: np.ndarray) -> nnx.Module:
         """Build an architecture as an ordinary module; see `Supernet.subnet`."""
-        choices = self.space.decode(self.space.canonical(self.space.validate(genotype)))
-        return Subnet(self, choices, nnx.Rngs(0))
+        return Subnet(self, self.choices(genotype), nnx.Rngs(0))
 
 
 class _Network(nnx.Module):

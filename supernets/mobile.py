@@ -11,24 +11,19 @@ changes the number of channels.
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 import jax
 import numpy as np
 from flax import nnx
 
 from search_spaces import Architecture, Choice, SearchSpace
-from search_spaces.mobile import PRESETS, MobileStage, mobile, stages_of
-from supernets.axis import Axis, Width
+from search_spaces.mobile import PRESETS, MobileStage, mobile
+from supernets.axis import Axis
 from supernets.base import Outputs
-from supernets.blocks.inverted_residual import (
-    ACTIVATIONS,
-    BlockSizes,
-    InvertedResidual,
-    SubnetInvertedResidual,
-    batch_norm,
-    convolution,
-)
+from supernets.blocks.inverted_residual import InvertedResidual, SubnetInvertedResidual
+from supernets.blocks.mobile_sizes import PER_BLOCK, MobileSizes
+from supernets.blocks.plain import plain_convolution, plain_norm
 from supernets.elastic import ElasticSupernet, Path, Scope
 from supernets.layers.convolution import ElasticConvolution
 from supernets.layers.depth import scan_to_depth
@@ -38,9 +33,7 @@ from supernets.layers.marks import mark_block, mark_features
 from supernets.layers.mode import Mode
 from supernets.layers.norm import ElasticBatchNorm
 from supernets.layers.stacking import stacked
-
-_PER_BLOCK = ("kernel", "expand")
-_REDUCTION = 4  # of channels, to the hidden values of squeeze-and-excitation
+from supernets.sizes import check_least
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,53 +71,9 @@ class MobileSupernet(ElasticSupernet):
 
     def __post_init__(self) -> None:
         """Refuse spaces and sizes that make no network."""
-        for name in ("stem_width", "stem_stride", "final_width", "feature_width"):
-            _check_least(name, getattr(self, name), 1)
-        _check_least("channel_divisor", self.channel_divisor, 1)
-        _check_least("num_classes", self.num_classes, 2)
-        stages = self.stages
-        for name in ("strides", "squeeze", "activations"):
-            if len(getattr(self, name)) != len(stages):
-                raise ValueError(
-                    f"{name}: found {getattr(self, name)} for the {len(stages)} stages "
-                    f"of {self.space.name!r}; give one for each."
-                )
-        for stride in self.strides:
-            _check_least("strides", stride, 1)
-        for activation in self.activations:
-            if activation not in ACTIVATIONS:
-                raise ValueError(
-                    f"activations: found {activation!r}; there are "
-                    f"{', '.join(ACTIVATIONS)}."
-                )
-        self._check_hidden_widths()
-        self._check_kernels()
-
-    def _check_hidden_widths(self) -> None:
-        for s, stage in enumerate(self.stages):
-            for width in (*self._entering(s), *stage.width):
-                hidden = [self.hidden_width(width, ratio) for ratio in stage.expand]
-                if len(set(hidden)) < len(hidden):
-                    raise ValueError(
-                        f"space: at {width} channels the ratios {stage.expand} of "
-                        f"stage {s + 1} of {self.space.name!r} make {hidden} hidden "
-                        "channels, which must differ; give other ratios, or a smaller "
-                        f"channel_divisor than {self.channel_divisor}."
-                    )
-
-    def _check_kernels(self) -> None:
-        # A tap further out than the image is long meets padding alone, and kernels
-        # that differ in such taps are the same function.
-        for s, stage in enumerate(self.stages):
-            smallest = self._images[s + 1 if max(stage.depth) > 1 else s]
-            if max(smallest) <= max(stage.kernel) // 2:
-                raise ValueError(
-                    f"strides: in stage {s + 1} of {self.space.name!r} kernels of "
-                    f"{max(stage.kernel)} meet images of {smallest[0]} x {smallest[1]} "
-                    "pixels, too few to tell them from smaller ones; give smaller "
-                    f"strides than {self.strides} (or stem_stride {self.stem_stride}), "
-                    "smaller kernels or larger images."
-                )
+        check_least(self, stem_width=1, stem_stride=1, final_width=1, feature_width=1)
+        check_least(self, channel_divisor=1, num_classes=2, strides=1)
+        self.sizes.check()
 
     __hash__ = ElasticSupernet.__hash__
 
@@ -149,86 +98,20 @@ class MobileSupernet(ElasticSupernet):
             num_classes=num_classes,
         )
 
-    def with_data(self, input_shape: tuple[int, ...], num_classes: int) -> Self:
-        """Fit a copy to a data set; see `Supernet.with_data`.
-
-        Raises:
-          ValueError: the images are too small for the strides and kernels.
-        """
-        height, width, channels = input_shape
-        return dataclasses.replace(
-            self, input_shape=(height, width, channels), num_classes=num_classes
+    @property
+    def sizes(self) -> MobileSizes:
+        """The sizes of the blocks."""
+        return MobileSizes(
+            self.space,
+            self.stem_width,
+            self.stem_stride,
+            self.strides,
+            self.squeeze,
+            self.activations,
+            self.channel_divisor,
+            self.input_shape[:2],
         )
 
-    # ------------------------------------------------------------------ sizes
-    @property
-    def stages(self) -> tuple[MobileStage, ...]:
-        """What may vary in each stage."""
-        return stages_of(self.space)
-
-    def hidden_width(self, width: int, ratio: float) -> int:
-        """Give the channels to which a block expands its input's."""
-        return _divisible(round(width * ratio), self.channel_divisor)
-
-    def squeezed_width(self, hidden: int) -> int:
-        """Give the hidden values of squeeze-and-excitation."""
-        return _divisible(hidden // _REDUCTION, self.channel_divisor)
-
-    @property
-    def _images(self) -> list[tuple[int, int]]:
-        """Height and width of what enters each stage, and of what leaves the last."""
-        sizes = [self.input_shape[:2]]
-        for stride in (self.stem_stride, *self.strides):
-            sizes.append((-(-sizes[-1][0] // stride), -(-sizes[-1][1] // stride)))
-        return sizes[1:]
-
-    def _entering(self, stage: int) -> tuple[int, ...]:
-        """The numbers of channels that may enter a stage, counted from 0."""
-        return self.stages[stage - 1].width if stage else (self.stem_width,)
-
-    def block_sizes(
-        self,
-        stage: int,
-        block: int,
-        inputs: Width,
-        hidden: Width,
-        outputs: Width,
-        kernel: Width,
-        squeezed: Width,
-    ) -> BlockSizes:
-        """Complete the sizes of a block of a stage, both counted from 0."""
-        before, after = (h * w for h, w in self._images[stage : stage + 2])
-        return BlockSizes(
-            inputs,
-            hidden,
-            outputs,
-            kernel,
-            squeezed if self.squeeze[stage] else None,
-            expands=True,
-            skips=block > 0,
-            activation=self.activations[stage],
-            stride=1 if block else self.strides[stage],
-            pixels=after if block else before,
-            pixels_out=after,
-        )
-
-    @property
-    def first_sizes(self) -> BlockSizes:
-        """The sizes of the block before the stages."""
-        pixels = self._images[0][0] * self._images[0][1]
-        return BlockSizes(
-            *(self.stem_width,) * 3,
-            kernel=3,
-            squeeze=None,
-            expands=False,
-            skips=True,
-            activation="relu",
-            stride=1,
-            pixels=pixels,
-            pixels_out=pixels,
-        )
-
-    # ------------------------------------------------- what a supernet defines
     def network(self, rngs: nnx.Rngs) -> nnx.Module:
         """Build the network; see `ElasticSupernet.network`."""
         return _Network(self, rngs)
@@ -236,10 +119,10 @@ class MobileSupernet(ElasticSupernet):
     def scopes(self) -> tuple[Scope, ...]:
         """Say that a stage's blocks after the first are stacked, to its depth."""
         found = []
-        for s, stage in enumerate(self.stages, 1):
+        for s, stage in enumerate(self.sizes.stages, 1):
             later = range(2, max(stage.depth) + 1)
             if later:
-                names = {kind: _per_block(kind, s, later) for kind in _PER_BLOCK}
+                names = {kind: _per_block(kind, s, later) for kind in PER_BLOCK}
                 exists = np.asarray(stage.depth)[:, None] >= np.asarray(later)
                 presence = Axis((f"depth_{s}",), (len(stage.depth),), exists)
                 path = (f"stage_{s}", "later")
@@ -255,19 +138,7 @@ class MobileSupernet(ElasticSupernet):
 
     def subnet(self, genotype: np.ndarray) -> nnx.Module:
         """Build an architecture as an ordinary module; see `Supernet.subnet`."""
-        choices = self.space.decode(self.space.canonical(self.space.validate(genotype)))
-        return Subnet(self, choices, nnx.Rngs(0))
-
-
-def _check_least(name: str, found: int, least: int) -> None:
-    if found < least:
-        raise ValueError(f"{name}: found {found}; at least {least} is needed.")
-
-
-def _divisible(width: int, divisor: int) -> int:
-    """Round to a multiple, at least once the divisor, and not down by over a tenth."""
-    rounded = max(divisor, int(width + divisor / 2) // divisor * divisor)
-    return rounded + divisor if rounded < 0.9 * width else rounded
+        return Subnet(self, self.choices(genotype), nnx.Rngs(0))
 
 
 def _per_block(kind: str, stage: int, blocks: range) -> tuple[str, ...]:
@@ -275,49 +146,21 @@ def _per_block(kind: str, stage: int, blocks: range) -> tuple[str, ...]:
 
 
 # ---------------------------------------------------------------- the shared network
-def _elastic_sizes(
-    supernet: MobileSupernet, stage: int, block: int, kernel: str, expand: str
-) -> BlockSizes:
-    """Declare how a block follows its decisions, named as its layers call them."""
-    own = supernet.stages[stage]
-    outputs = Axis.prefix((f"width_{stage + 1}",), (len(own.width),), own.width)
-    inputs: Width = outputs
-    entering: tuple[int, ...] = own.width
-    names, counts = outputs.names, outputs.num_options
-    if not block:
-        entering = supernet._entering(stage)
-        names, counts = ((f"width_{stage}",), (len(entering),)) if stage else ((), ())
-        inputs = Axis.prefix(names, counts, entering) if stage else supernet.stem_width
-    hidden = [supernet.hidden_width(n, ratio) for n in entering for ratio in own.expand]
-    squeezed = [supernet.squeezed_width(n) for n in hidden]
-    both = (*names, expand), (*counts, len(own.expand))
-    return supernet.block_sizes(
-        stage,
-        block,
-        inputs,
-        Axis.prefix(*both, hidden),
-        outputs,
-        Axis.centre((kernel,), (len(own.kernel),), own.kernel),
-        Axis.prefix(*both, squeezed),
-    )
-
-
 class _Stage(nnx.Module):
-    def __init__(self, supernet: MobileSupernet, stage: int, rngs: nnx.Rngs) -> None:
-        names = [f"{kind}_{stage + 1}_1" for kind in _PER_BLOCK]
-        self.first = InvertedResidual(_elastic_sizes(supernet, stage, 0, *names), rngs)
-        own = supernet.stages[stage]
-        self.number, self.depth = stage + 1, max(own.depth)
+    def __init__(self, sizes: MobileSizes, stage: int, rngs: nnx.Rngs) -> None:
+        names = [f"{kind}_{stage + 1}_1" for kind in PER_BLOCK]
+        self.first = InvertedResidual(sizes.elastic(stage, 0, *names), rngs)
+        self.number, self.depth = stage + 1, max(sizes.stages[stage].depth)
         self.enters = bool(stage)
         if self.depth > 1:
-            sizes = _elastic_sizes(supernet, stage, 1, *_PER_BLOCK)
+            block = sizes.elastic(stage, 1, *PER_BLOCK)
             self.later = stacked(
-                lambda r: InvertedResidual(sizes, r), rngs, self.depth - 1
+                lambda r: InvertedResidual(block, r), rngs, self.depth - 1
             )
 
     def __call__(self, arch: Architecture, x: jax.Array, mode: Mode) -> jax.Array:
         s = self.number
-        names = [f"{kind}_{s}_1" for kind in _PER_BLOCK] + [f"width_{s}"]
+        names = [f"{kind}_{s}_1" for kind in PER_BLOCK] + [f"width_{s}"]
         if self.enters:
             names.append(f"width_{s - 1}")
         choices = {name: arch[name] for name in names}
@@ -333,33 +176,34 @@ class _Stage(nnx.Module):
         ) -> jax.Array:
             return block(x, shared | dict(own), mode)
 
-        own = {kind: arch.stack(_per_block(kind, s, later)) for kind in _PER_BLOCK}
+        own = {kind: arch.stack(_per_block(kind, s, later)) for kind in PER_BLOCK}
         return scan_to_depth(self.later, body, x, depth, mode, own, before=1)
 
 
 class _Network(nnx.Module):
     def __init__(self, supernet: MobileSupernet, rngs: nnx.Rngs) -> None:
-        images, stages = supernet._images, supernet.stages
+        sizes = supernet.sizes
+        stages, pixels = sizes.stages, sizes.pixels
         self.stem = ElasticConvolution(
             supernet.input_shape[2],
             supernet.stem_width,
             kernel_size=3,
-            positions=images[0][0] * images[0][1],
+            positions=pixels[0],
             rngs=rngs,
             stride=supernet.stem_stride,
         )
         self.stem_norm = ElasticBatchNorm(supernet.stem_width)
         self.has_first, self.num_stages = supernet.first_block, len(stages)
         if self.has_first:
-            self.first = InvertedResidual(supernet.first_sizes, rngs)
+            self.first = InvertedResidual(sizes.first(), rngs)
         for s in range(len(stages)):
-            setattr(self, f"stage_{s + 1}", _Stage(supernet, s, rngs))
+            setattr(self, f"stage_{s + 1}", _Stage(sizes, s, rngs))
         last = stages[-1].width
         self.final = ElasticConvolution(
             Axis.prefix((f"width_{len(stages)}",), (len(last),), last),
             supernet.final_width,
             kernel_size=1,
-            positions=images[-1][0] * images[-1][1],
+            positions=pixels[-1],
             rngs=rngs,
         )
         self.final_norm = ElasticBatchNorm(supernet.final_width)
@@ -403,36 +247,30 @@ class Subnet(nnx.Module):
           choices: the option of each decision.
           rngs: the source of randomness.
         """
-        width = supernet.stem_width
-        self.stem = convolution(
+        sizes, width = supernet.sizes, supernet.stem_width
+        self.stem = plain_convolution(
             supernet.input_shape[2], width, 3, rngs, stride=supernet.stem_stride
         )
-        self.stem_norm = batch_norm(width, rngs)
+        self.stem_norm = plain_norm(width, rngs)
         if supernet.first_block:
-            self.first = SubnetInvertedResidual(supernet.first_sizes, rngs)
+            self.first = SubnetInvertedResidual(sizes.first(), rngs)
         self.has_first = supernet.first_block
         stages = {}
-        for s in range(1, len(supernet.stages) + 1):
+        for s in range(1, len(sizes.stages) + 1):
             blocks = {}
             for i in range(1, choices[f"depth_{s}"] + 1):
                 outputs = choices[f"width_{s}"]
-                hidden = supernet.hidden_width(width, choices[f"expand_{s}_{i}"])
-                sizes = supernet.block_sizes(
-                    s - 1,
-                    i - 1,
-                    width,
-                    hidden,
-                    outputs,
-                    choices[f"kernel_{s}_{i}"],
-                    supernet.squeezed_width(hidden),
-                )
-                blocks[str(i)] = SubnetInvertedResidual(sizes, rngs)
+                own = [choices[f"{kind}_{s}_{i}"] for kind in PER_BLOCK]
+                block = sizes.plain(s - 1, i - 1, width, outputs, *own)
+                blocks[str(i)] = SubnetInvertedResidual(block, rngs)
                 width = outputs
             stages[str(s)] = nnx.Dict(blocks)
         self.stages = nnx.Dict(stages)
-        self.final = convolution(width, supernet.final_width, 1, rngs)
-        self.final_norm = batch_norm(supernet.final_width, rngs)
-        self.mix = convolution(supernet.final_width, supernet.feature_width, 1, rngs)
+        self.final = plain_convolution(width, supernet.final_width, 1, rngs)
+        self.final_norm = plain_norm(supernet.final_width, rngs)
+        self.mix = plain_convolution(
+            supernet.final_width, supernet.feature_width, 1, rngs
+        )
         self.classifier = nnx.Linear(
             supernet.feature_width,
             supernet.num_classes,

@@ -13,7 +13,6 @@ same network as before.
 
 import dataclasses
 import functools
-from typing import Self
 
 import jax
 import jax.numpy as jnp
@@ -22,18 +21,26 @@ from flax import nnx
 
 from search_spaces import Architecture, Choice, Decision, SearchSpace
 from search_spaces.nasbench201 import EDGES, edge_name, live_edges, nasbench201
-from supernets.axis import Axis, Width
+from supernets.axis import Axis
 from supernets.base import Outputs
+from supernets.blocks.plain import plain_convolution, plain_norm
+from supernets.blocks.rectified import (
+    PlainRectified,
+    PlainReduction,
+    RectifiedConvolution,
+    Reduction,
+)
 from supernets.elastic import ElasticSupernet, Path, Scope
 from supernets.layers.convolution import ElasticConvolution
-from supernets.layers.drawing import HE, initializer
+from supernets.layers.drawing import initializer
 from supernets.layers.linear import ElasticLinear
 from supernets.layers.marks import mark_block, mark_features
 from supernets.layers.mixed_operation import AveragePool, Identity, MixedOperation, Zero
 from supernets.layers.mode import Mode
 from supernets.layers.norm import ElasticBatchNorm
-from supernets.layers.pooling import average_pool_2x2, average_pool_3x3
+from supernets.layers.pooling import average_pool_3x3
 from supernets.layers.stacking import scan_layers, stacked
+from supernets.sizes import check_least
 
 STAGES = 3
 KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}
@@ -64,11 +71,7 @@ class NASBench201Supernet(ElasticSupernet):
 
     def __post_init__(self) -> None:
         """Refuse sizes that make no network."""
-        for name, least in (("channels", 1), ("cells", 1), ("num_classes", 2)):
-            if getattr(self, name) < least:
-                raise ValueError(
-                    f"{name}: found {getattr(self, name)}; at least {least} is needed."
-                )
+        check_least(self, channels=1, cells=1, num_classes=2)
         if min(self.input_shape[:2]) < 4:
             raise ValueError(
                 f"input_shape: found {self.input_shape}; the network halves the image "
@@ -76,12 +79,6 @@ class NASBench201Supernet(ElasticSupernet):
             )
 
     __hash__ = ElasticSupernet.__hash__
-
-    def with_data(self, input_shape: tuple[int, int, int], num_classes: int) -> Self:
-        """Fit a copy to a data set; see `Supernet.with_data`."""
-        return dataclasses.replace(
-            self, input_shape=tuple(input_shape), num_classes=num_classes
-        )
 
     def network(self, rngs: nnx.Rngs) -> nnx.Module:
         """Build the network; see `ElasticSupernet.network`."""
@@ -131,40 +128,12 @@ class NASBench201Supernet(ElasticSupernet):
 
     def subnet(self, genotype: np.ndarray) -> nnx.Module:
         """Build an architecture as an ordinary module; see `Supernet.subnet`."""
-        choices = self.space.decode(self.space.canonical(self.space.validate(genotype)))
+        choices = self.choices(genotype)
         operations = [str(choices[edge_name(*edge)]) for edge in EDGES]
         return Subnet(self, operations, nnx.Rngs(0))
 
 
 # ---------------------------------------------------------------- the shared network
-class _ReluConvBatchNorm(nnx.Module):
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        kernel_size: Width,
-        positions: int,
-        affine: bool,
-        rngs: nnx.Rngs,
-        stride: int = 1,
-    ) -> None:
-        self.convolution = ElasticConvolution(
-            inputs,
-            outputs,
-            kernel_size=kernel_size,
-            positions=positions,
-            rngs=rngs,
-            stride=stride,
-        )
-        self.norm = ElasticBatchNorm(outputs, affine=affine)
-
-    def __call__(
-        self, x: jax.Array, mode: Mode, size: Choice | None = None
-    ) -> jax.Array:
-        choices = {} if size is None else {size.names[0]: size}
-        return self.norm(self.convolution(jax.nn.relu(x), choices), {}, mode)
-
-
 class _Cell(nnx.Module):
     def __init__(
         self,
@@ -198,8 +167,13 @@ class _Cell(nnx.Module):
                 continue
             size = KERNELS[option] if len(group) == 1 else _kernel_axis(decision)
             operations.append(
-                _ReluConvBatchNorm(
-                    channels, channels, size, positions, supernet.affine, rngs
+                RectifiedConvolution(
+                    channels,
+                    channels,
+                    kernel_size=size,
+                    positions=positions,
+                    affine=supernet.affine,
+                    rngs=rngs,
                 )
             )
         return MixedOperation(operations, groups)
@@ -221,31 +195,6 @@ def _kernel_axis(decision: Decision) -> Axis:
     largest = Axis.centre((decision.name,), (len(sizes),), [max(s, 1) for s in sizes])
     member = largest.member & (np.asarray(sizes) > 0)[:, None]
     return dataclasses.replace(largest, member=member)
-
-
-class _Reduction(nnx.Module):
-    def __init__(
-        self, inputs: int, positions: int, affine: bool, rngs: nnx.Rngs
-    ) -> None:
-        outputs = 2 * inputs
-        self.first = _ReluConvBatchNorm(
-            inputs, outputs, 3, positions, affine, rngs, stride=2
-        )
-        self.second = _ReluConvBatchNorm(outputs, outputs, 3, positions, affine, rngs)
-        self.shortcut = ElasticConvolution(
-            inputs, outputs, kernel_size=1, positions=positions, rngs=rngs
-        )
-
-    def __call__(self, x: jax.Array, mode: Mode) -> jax.Array:
-        y = self.second(self.first(x, mode), mode)
-        return y + self.shortcut(_halve(x), {})
-
-
-def _halve(x: jax.Array) -> jax.Array:
-    """Average 2x2 blocks; an odd size is first extended, to match a stride of 2."""
-    h, w = x.shape[1:3]
-    edge = ((0, 0), (0, h % 2), (0, w % 2), (0, 0))
-    return average_pool_2x2(jnp.pad(x, edge, mode="edge"))
 
 
 def _sizes(supernet: NASBench201Supernet) -> list[tuple[int, int]]:
@@ -275,7 +224,9 @@ class _Network(nnx.Module):
                 self._set(
                     "reduction",
                     stage,
-                    _Reduction(channels // 2, positions, affine, rngs),
+                    Reduction(
+                        channels // 2, positions=positions, affine=affine, rngs=rngs
+                    ),
                 )
             self._set(
                 "stage",
@@ -313,45 +264,6 @@ class _Network(nnx.Module):
 
 
 # ------------------------------------------------------------------ one architecture
-class _SubnetConvolution(nnx.Module):
-    def __init__(
-        self,
-        inputs: int,
-        outputs: int,
-        kernel_size: int,
-        affine: bool,
-        rngs: nnx.Rngs,
-        stride: int = 1,
-    ) -> None:
-        pad = (kernel_size - 1) // 2
-        self.convolution = nnx.Conv(
-            inputs,
-            outputs,
-            (kernel_size, kernel_size),
-            strides=stride,
-            padding=((pad, pad), (pad, pad)),
-            use_bias=False,
-            kernel_init=initializer(HE),
-            rngs=rngs,
-        )
-        self.norm = _batch_norm(outputs, affine, rngs)
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        return self.norm(self.convolution(jax.nn.relu(x)))
-
-
-def _batch_norm(channels: int, affine: bool, rngs: nnx.Rngs) -> nnx.BatchNorm:
-    return nnx.BatchNorm(
-        channels,
-        momentum=0.9,
-        epsilon=1e-5,
-        use_scale=affine,
-        use_bias=affine,
-        use_fast_variance=False,
-        rngs=rngs,
-    )
-
-
 class _SubnetCell(nnx.Module):
     def __init__(
         self, operations: list[str], channels: int, affine: bool, rngs: nnx.Rngs
@@ -359,8 +271,8 @@ class _SubnetCell(nnx.Module):
         self.operations = tuple(operations)
         self.edges = nnx.Dict(
             {
-                str(e): _SubnetConvolution(
-                    channels, channels, KERNELS[operation], affine, rngs
+                str(e): PlainRectified(
+                    channels, channels, KERNELS[operation], rngs, affine=affine
                 )
                 for e, operation in enumerate(operations)
                 if operation in KERNELS
@@ -381,24 +293,6 @@ class _SubnetCell(nnx.Module):
         return self._edge(3, x) + self._edge(4, first) + self._edge(5, second)
 
 
-class _SubnetReduction(nnx.Module):
-    def __init__(self, inputs: int, affine: bool, rngs: nnx.Rngs) -> None:
-        outputs = 2 * inputs
-        self.first = _SubnetConvolution(inputs, outputs, 3, affine, rngs, stride=2)
-        self.second = _SubnetConvolution(outputs, outputs, 3, affine, rngs)
-        self.shortcut = nnx.Conv(
-            inputs,
-            outputs,
-            (1, 1),
-            use_bias=False,
-            kernel_init=initializer(HE),
-            rngs=rngs,
-        )
-
-    def __call__(self, x: jax.Array) -> jax.Array:
-        return self.second(self.first(x)) + self.shortcut(_halve(x))
-
-
 class Subnet(nnx.Module):
     """One NAS-Bench-201 network, made of Flax's own layers."""
 
@@ -414,16 +308,8 @@ class Subnet(nnx.Module):
         """
         affine = supernet.affine
         widths = [channels for channels, _ in _sizes(supernet)]
-        self.stem = nnx.Conv(
-            supernet.input_shape[2],
-            widths[0],
-            (3, 3),
-            padding=((1, 1), (1, 1)),
-            use_bias=False,
-            kernel_init=initializer(HE),
-            rngs=rngs,
-        )
-        self.stem_norm = _batch_norm(widths[0], True, rngs)
+        self.stem = plain_convolution(supernet.input_shape[2], widths[0], 3, rngs)
+        self.stem_norm = plain_norm(widths[0], rngs)
         self.stages = nnx.Dict(
             {
                 str(stage): nnx.Dict(
@@ -435,9 +321,9 @@ class Subnet(nnx.Module):
                 for stage, channels in enumerate(widths)
             }
         )
-        self.reduction_1 = _SubnetReduction(widths[0], affine, rngs)
-        self.reduction_2 = _SubnetReduction(widths[1], affine, rngs)
-        self.last_norm = _batch_norm(widths[-1], True, rngs)
+        self.reduction_1 = PlainReduction(widths[0], rngs, affine=affine)
+        self.reduction_2 = PlainReduction(widths[1], rngs, affine=affine)
+        self.last_norm = plain_norm(widths[-1], rngs)
         self.classifier = nnx.Linear(
             widths[-1], supernet.num_classes, kernel_init=initializer(), rngs=rngs
         )

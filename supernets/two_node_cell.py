@@ -16,7 +16,6 @@ it to the first cell to reduce them. The code joins nodes as channels, not as a 
 """
 
 import dataclasses
-from typing import Self
 
 import jax
 import numpy as np
@@ -26,13 +25,12 @@ from search_spaces import Architecture, Choice, SearchSpace
 from search_spaces.two_node_cell import EDGES, edge_name, two_node_cell
 from supernets.axis import Axis
 from supernets.base import Outputs
+from supernets.blocks.plain import plain_convolution, plain_norm
 from supernets.blocks.separable import (
     PlainSeparable,
     PlainTwiceSeparable,
     SeparableConvolution,
     TwiceSeparable,
-    plain_convolution,
-    plain_norm,
 )
 from supernets.elastic import ElasticSupernet, Path, Scope
 from supernets.layers.convolution import ElasticConvolution
@@ -44,6 +42,7 @@ from supernets.layers.mixed_operation import MixedOperation
 from supernets.layers.mode import Mode
 from supernets.layers.norm import ElasticBatchNorm
 from supernets.layers.stacking import scan_layers, stacked
+from supernets.sizes import check_least
 
 STEM_MULTIPLIER = 3
 SEPARABLE = {"sep_conv_3x3": 3, "sep_conv_5x5": 5}
@@ -70,19 +69,9 @@ class TwoNodeCellSupernet(ElasticSupernet):
 
     def __post_init__(self) -> None:
         """Refuse sizes that make no network."""
-        for name, least in (("channels", 1), ("cells", 1), ("num_classes", 2)):
-            if getattr(self, name) < least:
-                raise ValueError(
-                    f"{name}: found {getattr(self, name)}; at least {least} is needed."
-                )
+        check_least(self, channels=1, cells=1, num_classes=2)
 
     __hash__ = ElasticSupernet.__hash__
-
-    def with_data(self, input_shape: tuple[int, int, int], num_classes: int) -> Self:
-        """Fit a copy to a data set; see `Supernet.with_data`."""
-        return dataclasses.replace(
-            self, input_shape=tuple(input_shape), num_classes=num_classes
-        )
 
     def network(self, rngs: nnx.Rngs) -> nnx.Module:
         """Build the network; see `ElasticSupernet.network`."""
@@ -110,7 +99,7 @@ class TwoNodeCellSupernet(ElasticSupernet):
 
     def subnet(self, genotype: np.ndarray) -> nnx.Module:
         """Build an architecture as an ordinary module; see `Supernet.subnet`."""
-        choices = self.space.decode(self.space.canonical(self.space.validate(genotype)))
+        choices = self.choices(genotype)
         operations = [str(choices[edge_name(*edge)]) for edge in EDGES]
         return Subnet(self, operations, nnx.Rngs(0))
 
@@ -196,7 +185,7 @@ class _Network(nnx.Module):
 # ------------------------------------------------------------------ one architecture
 class _SubnetMaxPool(nnx.Module):
     def __init__(self, channels: int, rngs: nnx.Rngs) -> None:
-        self.norm = plain_norm(channels, rngs)
+        self.norm = plain_norm(channels, rngs, affine=False)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         return self.norm(max_pool_3x3(x))
@@ -205,7 +194,7 @@ class _SubnetMaxPool(nnx.Module):
 class _SubnetCell(nnx.Module):
     def __init__(self, operations: list[str], channels: int, rngs: nnx.Rngs) -> None:
         self.entry = plain_convolution(channels, channels, 1, rngs)
-        self.entry_norm = plain_norm(channels, rngs)
+        self.entry_norm = plain_norm(channels, rngs, affine=False)
         self.edges = nnx.List([self._operation(o, channels, rngs) for o in operations])
 
     @staticmethod
@@ -238,9 +227,9 @@ class Subnet(nnx.Module):
         channels = supernet.channels
         wide = STEM_MULTIPLIER * channels
         self.stem = plain_convolution(supernet.input_shape[2], wide, 3, rngs)
-        self.stem_norm = plain_norm(wide, rngs, affine=True)
+        self.stem_norm = plain_norm(wide, rngs)
         self.second_stem = plain_convolution(wide, channels, 3, rngs)
-        self.second_stem_norm = plain_norm(channels, rngs, affine=True)
+        self.second_stem_norm = plain_norm(channels, rngs)
         self.cells = nnx.List(
             [_SubnetCell(operations, channels, rngs) for _ in range(supernet.cells)]
         )

@@ -8,7 +8,7 @@ product of two decisions: the embedding width and the block's ratio.
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 import jax
 import numpy as np
@@ -26,7 +26,6 @@ from supernets.blocks.transformer import (
 )
 from supernets.blocks.transformer_sizes import (
     TransformerSizes,
-    check_least,
     check_space,
 )
 from supernets.cost import Term
@@ -36,6 +35,7 @@ from supernets.layers.linear import ElasticLinear
 from supernets.layers.marks import mark_features
 from supernets.layers.mode import Mode
 from supernets.layers.patch_embedding import PatchEmbedding
+from supernets.sizes import check_least
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +59,7 @@ class VisionTransformerSupernet(ElasticSupernet):
 
     def __post_init__(self) -> None:
         """Refuse spaces and sizes that make no network."""
-        check_least(self, {"patch_size": 1, "head_size": 1, "num_classes": 2})
+        check_least(self, patch_size=1, head_size=1, num_classes=2)
         h, w, _ = self.input_shape
         if h % self.patch_size or w % self.patch_size:
             fit = [p for p in range(1, min(h, w) + 1) if h % p == w % p == 0]
@@ -72,16 +72,6 @@ class VisionTransformerSupernet(ElasticSupernet):
         )
 
     __hash__ = ElasticSupernet.__hash__
-
-    def with_data(self, input_shape: tuple[int, int, int], num_classes: int) -> Self:
-        """Fit a copy to a data set; see `Supernet.with_data`.
-
-        Raises:
-          ValueError: the patch size does not divide the images; it names those that do.
-        """
-        return dataclasses.replace(
-            self, input_shape=tuple(input_shape), num_classes=num_classes
-        )
 
     @property
     def num_patches(self) -> int:
@@ -116,8 +106,7 @@ class VisionTransformerSupernet(ElasticSupernet):
 
     def subnet(self, genotype: np.ndarray) -> nnx.Module:
         """Build an architecture as an ordinary module; see `Supernet.subnet`."""
-        choices = self.space.decode(self.space.canonical(self.space.validate(genotype)))
-        return Subnet(self, choices, nnx.Rngs(0))
+        return Subnet(self, self.choices(genotype), nnx.Rngs(0))
 
 
 class _Network(nnx.Module):

@@ -8,7 +8,6 @@ activity, extraction and cost follow from that.
 
 import dataclasses
 import math
-from typing import Self
 
 import jax
 import numpy as np
@@ -74,12 +73,6 @@ class TwoLayers(ElasticSupernet):
 
     __hash__ = ElasticSupernet.__hash__
 
-    def with_data(self, input_shape: tuple[int, int, int], num_classes: int) -> Self:
-        """Fit a copy to a data set."""
-        return dataclasses.replace(
-            self, input_shape=input_shape, num_classes=num_classes
-        )
-
     def network(self, rngs: nnx.Rngs) -> nnx.Module:
         """Build the shared network."""
         return Network(math.prod(self.input_shape), self.num_classes, rngs)
@@ -94,7 +87,7 @@ class TwoLayers(ElasticSupernet):
 
     def subnet(self, genotype: np.ndarray) -> nnx.Module:
         """Build one architecture."""
-        choices = self.space.decode(genotype)
+        choices = self.choices(genotype)
         inputs = math.prod(self.input_shape)
         width, activation = int(choices["width"]), str(choices["activation"])
         return Subnet(inputs, width, self.num_classes, activation)

@@ -13,6 +13,7 @@ from flax import nnx
 
 from search_spaces import Choice
 from supernets.axis import Width
+from supernets.blocks.plain import plain_convolution, plain_norm
 from supernets.layers.convolution import ElasticConvolution
 from supernets.layers.depthwise import ElasticDepthwiseConvolution
 from supernets.layers.drawing import HE, initializer
@@ -112,37 +113,6 @@ class InvertedResidual(nnx.Module):
 
 
 # ------------------------------------------------------------------ one architecture
-def convolution(
-    inputs: int,
-    outputs: int,
-    kernel: int,
-    rngs: nnx.Rngs,
-    *,
-    stride: int = 1,
-    groups: int = 1,
-) -> nnx.Conv:
-    """Build Flax's own convolution, padded by `(kernel - 1) // 2`, without a bias."""
-    pad = (kernel - 1) // 2
-    return nnx.Conv(
-        inputs,
-        outputs,
-        (kernel, kernel),
-        strides=stride,
-        padding=((pad, pad), (pad, pad)),
-        feature_group_count=groups,
-        use_bias=False,
-        kernel_init=initializer(HE),
-        rngs=rngs,
-    )
-
-
-def batch_norm(channels: int, rngs: nnx.Rngs) -> nnx.BatchNorm:
-    """Build Flax's own batch normalisation, as `ElasticBatchNorm` computes it."""
-    return nnx.BatchNorm(
-        channels, momentum=0.9, epsilon=1e-5, use_fast_variance=False, rngs=rngs
-    )
-
-
 class _SubnetSqueezeExcitation(nnx.Module):
     def __init__(self, channels: int, hidden: int, rngs: nnx.Rngs) -> None:
         init = initializer(HE)
@@ -169,16 +139,16 @@ class SubnetInvertedResidual(nnx.Module):
             for width in (sizes.inputs, sizes.hidden, sizes.outputs, sizes.kernel)
         )
         if sizes.expands:
-            self.expand = convolution(inputs, hidden, 1, rngs)
-            self.expand_norm = batch_norm(hidden, rngs)
-        self.depthwise = convolution(
+            self.expand = plain_convolution(inputs, hidden, 1, rngs)
+            self.expand_norm = plain_norm(hidden, rngs)
+        self.depthwise = plain_convolution(
             hidden, hidden, kernel, rngs, stride=sizes.stride, groups=hidden
         )
-        self.depthwise_norm = batch_norm(hidden, rngs)
+        self.depthwise_norm = plain_norm(hidden, rngs)
         if sizes.squeeze is not None:
             self.weigh = _SubnetSqueezeExcitation(hidden, _number(sizes.squeeze), rngs)
-        self.project = convolution(hidden, outputs, 1, rngs)
-        self.project_norm = batch_norm(outputs, rngs)
+        self.project = plain_convolution(hidden, outputs, 1, rngs)
+        self.project_norm = plain_norm(outputs, rngs)
         self.sizes = sizes
 
     def __call__(self, x: jax.Array) -> jax.Array:

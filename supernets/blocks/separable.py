@@ -8,10 +8,10 @@ bias.
 import jax
 from flax import nnx
 
+from supernets.blocks.plain import plain_convolution, plain_norm
 from supernets.layers.convolution import ElasticConvolution
 from supernets.layers.depthwise import ElasticDepthwiseConvolution
 from supernets.layers.dilation import dilated
-from supernets.layers.drawing import HE, initializer
 from supernets.layers.mode import Mode
 from supernets.layers.norm import ElasticBatchNorm
 
@@ -79,43 +79,6 @@ class TwiceSeparable(nnx.Module):
 
 
 # ------------------------------------------------------------------ one architecture
-def plain_convolution(
-    inputs: int,
-    outputs: int,
-    kernel: int,
-    rngs: nnx.Rngs,
-    *,
-    groups: int = 1,
-    dilation: int = 1,
-) -> nnx.Conv:
-    """Build Flax's own convolution that keeps height and width, without a bias."""
-    pad = dilation * (kernel - 1) // 2
-    return nnx.Conv(
-        inputs,
-        outputs,
-        (kernel, kernel),
-        padding=((pad, pad), (pad, pad)),
-        kernel_dilation=dilation,
-        feature_group_count=groups,
-        use_bias=False,
-        kernel_init=initializer(HE),
-        rngs=rngs,
-    )
-
-
-def plain_norm(channels: int, rngs: nnx.Rngs, *, affine: bool = False) -> nnx.BatchNorm:
-    """Build Flax's own batch normalisation, as `ElasticBatchNorm` computes it."""
-    return nnx.BatchNorm(
-        channels,
-        momentum=0.9,
-        epsilon=1e-5,
-        use_scale=affine,
-        use_bias=affine,
-        use_fast_variance=False,
-        rngs=rngs,
-    )
-
-
 class PlainSeparable(nnx.Module):
     """`SeparableConvolution` made of Flax's own layers."""
 
@@ -127,7 +90,7 @@ class PlainSeparable(nnx.Module):
             channels, channels, kernel, rngs, groups=channels, dilation=dilation
         )
         self.pointwise = plain_convolution(channels, channels, 1, rngs)
-        self.norm = plain_norm(channels, rngs)
+        self.norm = plain_norm(channels, rngs, affine=False)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Map `[B, H, W, C]` to the same shape."""

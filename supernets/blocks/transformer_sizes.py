@@ -98,23 +98,6 @@ def options_of(space: SearchSpace, name: str) -> tuple[Any, ...]:
     return space.decisions[space.names.index(name)].options
 
 
-def check_least(supernet: Any, least: dict[str, int]) -> None:
-    """Refuse a supernet of which a number is too small.
-
-    Args:
-      supernet: with the attributes that are checked.
-      least: the least value of each attribute.
-
-    Raises:
-      ValueError: an attribute is less.
-    """
-    for name, value in least.items():
-        if getattr(supernet, name) < value:
-            raise ValueError(
-                f"{name}: found {getattr(supernet, name)}; at least {value} is needed."
-            )
-
-
 def check_space(space: SearchSpace, kind: str, maker: str) -> None:
     """Refuse a space that is not laid out as spaces of transformers are.
 

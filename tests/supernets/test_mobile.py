@@ -118,7 +118,7 @@ def test_half_precision_is_near_single():
 
 
 def two(**changes):
-    return mobile("two", [dataclasses.replace(s, **changes) for s in TINY.stages])
+    return mobile("two", [dataclasses.replace(s, **changes) for s in TINY.sizes.stages])
 
 
 @pytest.mark.parametrize(

@@ -34,11 +34,6 @@ class Regression(ElasticSupernet):
 
     __hash__ = ElasticSupernet.__hash__
 
-    def with_data(self, input_shape, num_classes):
-        return dataclasses.replace(
-            self, input_shape=input_shape, num_classes=num_classes
-        )
-
     def network(self, rngs):
         return _Linear(len(self.space.decisions[0].options), rngs)
 
