@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.cli.arguments import Arguments, unknown_option
+from nas.cli.begin import begin
 from nas.cli.experiments import is_path, load_experiment, load_variants
 from nas.cli.output import complain, say
 from nas.cli.session import Pairs, apply_given, given_pairs, is_tabular
@@ -32,14 +33,8 @@ Choice = tuple[str, tuple[str, ...]]
 
 def sweep(stage: Stage, arguments: Arguments) -> int:
     """Run an experiment over seeds and variants."""
-    from nas.runtime import compilation_cache, processes
-
-    processes.initialize_distributed(
-        arguments.one("coordinator"),
-        arguments.one("num-processes"),  # pyright: ignore[reportArgumentType]
-        arguments.one("process-id"),  # pyright: ignore[reportArgumentType]
-    )
-    compilation_cache.enable()
+    begin(arguments)
+    from nas.runtime import processes
     from nas.stages.sweep import Sweep
     from nas.stages.sweep import sweep as carry_out
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.cli.arguments import Arguments
+from nas.cli.begin import begin
 from nas.cli.latency import profile_latency
 from nas.cli.output import (
     outdate,
@@ -151,16 +152,8 @@ def profile(stage: Stage, arguments: Arguments) -> int:
 
 
 def _start(stage: Stage, arguments: Arguments) -> Session:
-    """Join the other processes, keep compiled programs, load the experiment."""
-    from nas.runtime import compilation_cache, processes
-
-    # Before anything that could use a device, such as a user's file.
-    processes.initialize_distributed(
-        arguments.one("coordinator"),
-        arguments.one("num-processes"),  # pyright: ignore[reportArgumentType]
-        arguments.one("process-id"),  # pyright: ignore[reportArgumentType]
-    )
-    compilation_cache.enable()
+    """Load the experiment, whose file could use a device."""
+    begin(arguments)
     session = load_session(arguments, stage.options, stage.resumes, tell)
     if session.tabular and stage.name not in TABULAR_STAGES:
         raise UserError(

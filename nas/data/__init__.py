@@ -22,6 +22,7 @@ from nas.data.npz import NpzFile as NpzFile
 from nas.data.pipeline import Augment as Augment
 from nas.data.pipeline import BatchOrder as BatchOrder
 from nas.data.pipeline import OrderState as OrderState
+from nas.data.pipeline import check_epoch as check_epoch
 from nas.data.pipeline import evaluation_batches as evaluation_batches
 from nas.data.reduced import Reduced as Reduced
 from nas.data.split import split_dataset as split_dataset

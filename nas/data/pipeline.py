@@ -98,11 +98,7 @@ class BatchOrder:
 
     def __post_init__(self) -> None:
         """Check that an epoch holds a batch."""
-        if not 1 <= self.batch_size <= self.num_examples:
-            raise UserError(
-                f"The batch size must be from 1 to {self.num_examples}, the number of "
-                f"examples to train on, found {self.batch_size}."
-            )
+        check_epoch(self.num_examples, self.batch_size)
 
     @property
     def batches_per_epoch(self) -> int:
@@ -134,6 +130,19 @@ class BatchOrder:
     def _shuffle(self, key: jax.Array) -> jax.Array:
         return jax.random.permutation(
             key, jnp.arange(self.num_examples, dtype=jnp.int32)
+        )
+
+
+def check_epoch(num_examples: int, batch_size: int) -> None:
+    """Refuse a batch that is empty, or larger than all examples.
+
+    Raises:
+      UserError: it is.
+    """
+    if not 1 <= batch_size <= num_examples:
+        raise UserError(
+            f"The batch size must be from 1 to {num_examples}, the number of examples "
+            f"to train on, found {batch_size}."
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from nas.data.base import Dataset, DataSource
 from nas.data.split import stratified_indices
-from nas.errors import UserError
+from nas.errors import UserError, check_least
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,12 +34,7 @@ class Reduced(DataSource):
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name, least in (("train", 0), ("test", 0), ("crop", 0), ("block", 1)):
-            if getattr(self, name) < least:
-                raise UserError(
-                    f"data: {name} is {getattr(self, name)}, it must be at least "
-                    f"{least}."
-                )
+        check_least("data", self, train=0, test=0, crop=0, block=1)
 
     def load(self) -> Dataset:
         """Load the source and reduce it; see `DataSource.load`."""

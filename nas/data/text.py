@@ -15,7 +15,7 @@ import numpy as np
 
 from nas.data.base import Dataset, DataSource
 from nas.data.kinds import Tokens
-from nas.errors import UserError
+from nas.errors import UserError, check_least
 
 NAME = "text"
 LEVELS = ("character", "byte")
@@ -50,8 +50,7 @@ class TextFile(DataSource):
             raise UserError(
                 f"data: level is {self.level!r}; allowed: {', '.join(LEVELS)}."
             )
-        if self.length < 1:
-            raise UserError(f"data: length is {self.length}, it must be at least 1.")
+        check_least("data", self, length=1)
 
     @classmethod
     def from_path(cls, path: Path) -> Self | None:

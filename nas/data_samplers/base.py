@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from nas.errors import UserError
+from nas.data import check_epoch
 
 State = Any
 
@@ -113,11 +113,7 @@ class Order:
 
     def __post_init__(self) -> None:
         """Check that an epoch holds a batch."""
-        if not 1 <= self.batch_size <= self.num_examples:
-            raise UserError(
-                f"The batch size must be from 1 to {self.num_examples}, the number of "
-                f"examples to train on, found {self.batch_size}."
-            )
+        check_epoch(self.num_examples, self.batch_size)
 
     def init(self, key: jax.Array) -> State:
         """Make the state to start from; see `DataSampler.init`."""

@@ -1,6 +1,5 @@
 """The sections of the page around the front, each a function of a record."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ from nas.report.curves import TRAINING, hypervolume_figure, training_figure
 from nas.report.health import alarms
 from nas.report.heat_map import options_figure
 from nas.report.html import Html, bullets, framed, join, section, small, table, tag
+from nas.report.method import method_section, versions_text
 from nas.report.ranking import watched
 from nas.report.record import Record, at
 from nas.report.story import (
@@ -176,12 +176,11 @@ def method(record: Record) -> Html:
             f"Each exported file was run again and compared with the supernet: the "
             f"largest relative difference of a logit was {max(relative):.1e}."
         )
-    versions = config.get("versions") or {}
     facts = [
         ("Seed", config.get("seed", "unknown")),
         ("Precision", config.get("precision", "unknown")),
         ("Device", config.get("backend", "unknown")),
-        ("Versions", ", ".join(f"{n} {v}" for n, v in versions.items())),
+        ("Versions", versions_text(config)),
         ("Space hash", config.get("space_hash", "unknown")),
     ]
     facts += [
@@ -192,17 +191,8 @@ def method(record: Record) -> Html:
     if at(config, "search", "controller"):
         text = settings_text(config["search"]["controller"])
         facts.append(("Controller", small(text)))
-    everything = tag(
-        "details",
-        tag("summary", "Every setting (config.json)"),
-        tag("pre", json.dumps(_without_options(config), indent=1, ensure_ascii=False)),
-    )
-    return section(
-        "method",
-        "How the numbers were made",
-        *(tag("p", text) for text in sentences),
-        table((), facts),
-        everything,
+    return method_section(
+        sentences, facts, "Every setting (config.json)", _without_options(config)
     )
 
 

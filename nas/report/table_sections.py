@@ -1,6 +1,5 @@
 """What a page says of a search in a table, where nothing was trained or measured."""
 
-import json
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -8,6 +7,7 @@ from matplotlib.ticker import MaxNLocator
 
 from nas.report.front_figure import LABELS, Points, front_figure, points_of
 from nas.report.html import Html, bullets, framed, join, section, small, table, tag
+from nas.report.method import method_section, versions_text
 from nas.report.record import Record, at
 from nas.report.story import and_list, choices_text, counted, settings_text
 from nas.report.style import (
@@ -171,25 +171,15 @@ def method(record: Record) -> Html:
         "is no part of them.",
         *([str(found["note"])] if found.get("note") else []),
     ]
-    versions = config.get("versions") or {}
     facts = [
         ("Table", f"{found['name']}, hash {found.get('hash', 'unknown')}"),
         ("Seed of the search", config.get("seed", "unknown")),
         ("Controller", small(settings_text(at(config, "search", "controller")))),
-        ("Versions", ", ".join(f"{n} {v}" for n, v in versions.items())),
+        ("Versions", versions_text(config)),
     ]
     settings = {name: value for name, value in config.items() if name != "supernet"}
-    everything = tag(
-        "details",
-        tag("summary", "Every setting but the space (config.json)"),
-        tag("pre", json.dumps(settings, indent=1, ensure_ascii=False)),
-    )
-    return section(
-        "method",
-        "How the numbers were made",
-        *(tag("p", text) for text in sentences),
-        table((), facts),
-        everything,
+    return method_section(
+        sentences, facts, "Every setting but the space (config.json)", settings
     )
 
 

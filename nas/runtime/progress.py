@@ -51,7 +51,7 @@ class Progress:
         self._shown = processes.is_main()
         self._last: tuple[int, dict[str, SupportsFloat]] | None = None
         view = _Bar if console.is_terminal else _Lines
-        self._view: _View = view(title, total, start, unit, console, clock)
+        self._view: _View = view(title, _Meter(total, start, unit, clock), console)
         self._next = 0.0
 
     def update(self, step: int, **values: SupportsFloat) -> None:
@@ -109,17 +109,19 @@ class _View(Protocol):
 class _Meter:
     """Steps a second since the start of this process, and what it means."""
 
-    def __init__(self, total: int, start: int, clock: Callable[[], float]) -> None:
-        self._total, self._start, self._clock = total, start, clock
-        self._begin = clock()
+    def __init__(
+        self, total: int, start: int, unit: str, clock: Callable[[], float]
+    ) -> None:
+        self.total, self.start = total, start
+        self._unit, self._clock, self._begin = unit, clock, clock()
 
-    def text(self, step: int, unit: str) -> str:
-        seconds = self._clock() - self._begin
-        if step <= self._start or seconds <= 0:
-            return f"{step}/{self._total} {unit}"
-        rate = (step - self._start) / seconds
-        left = format_seconds((self._total - step) / rate)
-        return f"{step}/{self._total} {unit}  {rate:.3g} {unit}/s  {left} left"
+    def text(self, step: int) -> str:
+        seconds, done = self._clock() - self._begin, f"{step}/{self.total} {self._unit}"
+        if step <= self.start or seconds <= 0:
+            return done
+        rate = (step - self.start) / seconds
+        left = format_seconds((self.total - step) / rate)
+        return f"{done}  {rate:.3g} {self._unit}/s  {left} left"
 
 
 class _Bar:
@@ -128,28 +130,24 @@ class _Bar:
     seconds = _BAR_SECONDS
 
     def __init__(
-        self,
-        title: str,
-        total: int,
-        start: int,
-        unit: str,
-        console: rich.console.Console,
-        clock: Callable[[], float],
+        self, title: str, meter: _Meter, console: rich.console.Console
     ) -> None:
-        self._unit, self._meter = unit, _Meter(total, start, clock)
+        self._meter = meter
         self._bar = rich.progress.Progress(
             rich.progress.TextColumn("{task.description}"),
             rich.progress.BarColumn(bar_width=24),
             rich.progress.TextColumn("{task.fields[text]}"),
             console=console,
         )
-        self._task = self._bar.add_task(title, total=total, completed=start, text="")
+        self._task = self._bar.add_task(
+            title, total=meter.total, completed=meter.start, text=""
+        )
 
     def start(self) -> None:
         self._bar.start()
 
     def show(self, step: int, text: str) -> None:
-        line = f"{self._meter.text(step, self._unit)}  {text}"
+        line = f"{self._meter.text(step)}  {text}"
         self._bar.update(self._task, completed=step, text=line.rstrip())
 
     def stop(self) -> None:
@@ -162,23 +160,15 @@ class _Lines:
     seconds = _LINE_SECONDS
 
     def __init__(
-        self,
-        title: str,
-        total: int,
-        start: int,
-        unit: str,
-        console: rich.console.Console,
-        clock: Callable[[], float],
+        self, title: str, meter: _Meter, console: rich.console.Console
     ) -> None:
-        self._title, self._unit = title, unit
-        self._console, self._meter = console, _Meter(total, start, clock)
-        self._begin = f"{title}: {start}/{total} {unit}"
+        self._title, self._meter, self._console = title, meter, console
 
     def start(self) -> None:
-        self._print(self._begin)
+        self._print(f"{self._title}: {self._meter.text(self._meter.start)}")
 
     def show(self, step: int, text: str) -> None:
-        self._print(f"{self._title}: {self._meter.text(step, self._unit)}  {text}")
+        self._print(f"{self._title}: {self._meter.text(step)}  {text}")
 
     def stop(self) -> None:
         self._console.file.flush()
