@@ -61,7 +61,8 @@ from nas.search import Controller, Search, SearchLoop, discover
 from nas.stages.search import latency_of, make_loop
 from nas.stages.searching import settings_of
 from nas.training.averaging import evaluated
-from nas.training.step import State, role_key
+from nas.training.keys import role_key
+from nas.training.step import State
 
 RESULTS = Path("experiments/results")
 RUNS = Path("runs/controllers_shared")

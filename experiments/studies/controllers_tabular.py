@@ -43,7 +43,7 @@ from nas.search import Controller, discover
 from nas.search.loop import SearchLoop
 from nas.tabular import TabularRun
 from nas.tabular.optimum import Optimum
-from nas.training.step import role_key
+from nas.training.keys import role_key
 
 RESULT = Path("experiments/results/controllers_tabular.json")
 FOLDER = Path("runs/controllers_tabular")

@@ -60,7 +60,7 @@ def measure_front_picture(run: "Run") -> dict[str, Any]:
     from nas.stages.search import make_loop
     from nas.stages.train import load_trained
     from nas.training import averaging
-    from nas.training.step import role_key
+    from nas.training.keys import role_key
 
     members = [m for m in read_front(run) if not m.dominated]
     trained = load_trained(run)

@@ -22,7 +22,8 @@ from nas.runtime.mesh import host
 from nas.runtime.processes import barrier, is_main
 from nas.runtime.progress import Progress
 from nas.runtime.workdir import write_bytes_atomic, write_json_atomic
-from nas.training.step import State, TrainStep, role_key
+from nas.training.keys import role_key
+from nas.training.step import State, TrainStep
 
 if TYPE_CHECKING:
     from nas.run import Run

@@ -22,8 +22,8 @@ from nas.runtime.mesh import batch_sharding, check_batch, host, put, replicated
 from nas.runtime.processes import count
 from nas.runtime.progress import Progress
 from nas.runtime.signals import StopSignals
+from nas.training.keys import role_key
 from nas.training.optimizer import Optimizer
-from nas.training.step import role_key
 from supernets.standalone import Standalone
 
 State = dict[str, Any]

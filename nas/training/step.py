@@ -27,6 +27,7 @@ from nas.strategies import Gradients, Strategy
 from nas.training.averaging import moved
 from nas.training.context import Batch, Context
 from nas.training.expected import expected_costs
+from nas.training.keys import role_key
 from nas.training.optimizer import Optimizer, keep_inactive
 from search_spaces import Architecture
 from supernets import Supernet
@@ -48,25 +49,6 @@ PER_SUPERNET = (
 
 # Means over the steps since the line of the log before.
 LOGGED = ("loss", "accuracy", "grad_norm", "active_macs")
-
-# What is random, each with a stream of its own.
-ROLES = (
-    "init",
-    "order",
-    "augment",
-    "strategy",
-    "search",
-    "calibration",
-    "standalone",
-    "partition",
-    "watch",
-)
-
-
-def role_key(seed: int | jax.Array, role: str, step: int | jax.Array = 0) -> jax.Array:
-    """Give the key of a role at a step, a function of nothing else."""
-    key = jax.random.fold_in(jax.random.key(seed), ROLES.index(role))
-    return jax.random.fold_in(key, step)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

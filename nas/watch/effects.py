@@ -12,7 +12,8 @@ import jax
 import numpy as np
 
 from nas.training.averaging import evaluated
-from nas.training.step import State, role_key
+from nas.training.keys import role_key
+from nas.training.step import State
 from nas.watch.base import Watcher
 from search_spaces import SearchSpace
 

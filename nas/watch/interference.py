@@ -19,7 +19,8 @@ import optax
 
 from nas.losses import mean_over_places
 from nas.runtime.mesh import host
-from nas.training.step import State, TrainStep, role_key
+from nas.training.keys import role_key
+from nas.training.step import State, TrainStep
 from nas.watch.base import Watcher
 from search_spaces import Architecture
 

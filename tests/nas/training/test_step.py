@@ -16,7 +16,7 @@ from nas.runtime.metrics import read_scalars
 from nas.samplers import Uniform
 from nas.strategies import Batch, Paths
 from nas.training.optimizer import SGD
-from nas.training.step import ROLES, TrainStep, role_key
+from nas.training.step import TrainStep
 from supernets import Outputs
 from tests.nas.training.parts import Bench, Cycle, first, ignore, same, tiny
 
@@ -140,16 +140,6 @@ def test_counts_and_used_weights_are_of_all_paths():
 
 
 # --------------------------------------------------------------------- randomness
-def test_every_role_and_step_has_a_key_of_its_own():
-    keys = {
-        tuple(np.asarray(jax.random.key_data(role_key(seed, role, step))).tolist())
-        for seed in (0, 1)
-        for role in ROLES
-        for step in range(10)
-    }
-    assert len(keys) == 2 * len(ROLES) * 10
-
-
 def test_data_order_does_not_depend_on_the_strategy(uniform):
     _, plain = uniform
     # Eight steps of 144 images by 16 stay within an epoch; 12 do not.
