@@ -27,9 +27,9 @@ minutes on one core (AMD EPYC, JAX 0.10.2, 2026-11-21, busy with other work).
 
 from nas import Experiment, Training
 from nas.data import Augment, Digits
-from nas.experiment import Ranking, Truth
 from nas.ranking import PackagedTruth
 from nas.search import NSGA2, Search
+from nas.settings import Ranking, Truth
 from nas.training.optimizer import SGD
 from predictors.linear_formula import FitFormula
 from predictors.mlp_ensemble import MLPEnsemble

@@ -25,9 +25,9 @@ Expected time: some minutes on 2 CPU cores; `nas profile digits_64` measures a s
 
 from nas import Experiment, Export, Training
 from nas.data import Augment, Digits
-from nas.experiment import Ranking, Truth
 from nas.ranking import PackagedTruth
 from nas.search import NSGA2, Search
+from nas.settings import Ranking, Truth
 from nas.training.optimizer import SGD
 from supernets import TwoNodeCellSupernet
 

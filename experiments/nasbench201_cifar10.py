@@ -29,8 +29,8 @@ from experiments.published import panda
 from experiments.published.nasbench201_table import NASBench201Table
 from nas import Experiment, Training
 from nas.data import Augment, Cifar10
-from nas.experiment import Ranking
 from nas.search import NSGA2, Search
+from nas.settings import Ranking
 from nas.training.optimizer import SGD
 from predictors.mlp_ensemble import MLPEnsemble
 from predictors.random_forest import RandomForest

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nas.errors import UserError as UserError
     from nas.experiment import Experiment as Experiment
-    from nas.experiment import Export as Export
-    from nas.experiment import Finetune as Finetune
-    from nas.experiment import Training as Training
     from nas.export import load_subnet as load_subnet
     from nas.run import Run as Run
+    from nas.settings import Export as Export
+    from nas.settings import Finetune as Finetune
+    from nas.settings import Training as Training
 
 # Imported when first used: `nas --help` must not wait for JAX.
 _HOMES = {
     "UserError": "nas.errors",
     "Experiment": "nas.experiment",
-    "Export": "nas.experiment",
-    "Finetune": "nas.experiment",
-    "Training": "nas.experiment",
+    "Export": "nas.settings",
+    "Finetune": "nas.settings",
+    "Training": "nas.settings",
     "load_subnet": "nas.export",
     "Run": "nas.run",
 }

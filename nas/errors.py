@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class UserError(ValueError):
@@ -29,3 +30,20 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     if close:
         return f"Did you mean {' or '.join(close)}?"
     return f"Allowed: {', '.join(names)}."
+
+
+def check_least(group: str, settings: Any, **least: float) -> None:
+    """Refuse settings that are too small.
+
+    Args:
+      group: what people call the settings, such as `training`.
+      settings: what has them as attributes.
+      **least: the least value of each, by name.
+
+    Raises:
+      UserError: one is below its least value, or is no number.
+    """
+    for name, low in least.items():
+        found = getattr(settings, name)
+        if not found >= low:
+            raise UserError(f"{group}: {name} is {found}, it must be at least {low}.")

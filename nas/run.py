@@ -6,54 +6,32 @@ nothing is written, and the same few lines work in a notebook.
 
 import dataclasses
 import functools
-import importlib.metadata
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-import jax
 import numpy as np
 from jax.sharding import Mesh
 
+from nas.any_run import AnyRun
 from nas.data import Dataset, Preprocessing, Split, Splits, split_dataset
 from nas.data_samplers import Order, Uniform
 from nas.errors import UserError
 from nas.evaluation import Evaluator
 from nas.evaluation.evaluate import COLUMNS
-from nas.experiment import Experiment, to_json
+from nas.experiment import Experiment
 from nas.latency import COLUMN, LatencyModel, MeasuredLatency
 from nas.latency.record import LatencyRecord
 from nas.partition.base import check_steps, checked_tables
 from nas.ranking.table import TruthTable
 from nas.runtime.mesh import check_batch, make_mesh, put, replicated
-from nas.runtime.workdir import Workdir
-from nas.search.loop import SearchLoop
 from nas.stages.front import Member
 from nas.training.step import State, TrainStep
 from supernets import Supernet
 
-# What a later run in the same folder may set anew: it changes no weight.
-MAY_CHANGE = (
-    "search",
-    "export",
-    "finetune",
-    "truth",
-    "ranking",
-    "latency",
-    "mesh",
-    "sharding",
-    "watch",
-    "versions",
-    "training.checkpoint_every",
-    "command",
-)
-# Of that, what nobody needs to be told about.
-UNTOLD = ("versions", "command")
 
-
-class Run:
+class Run(AnyRun[Experiment]):
     """An experiment that is being carried out.
 
     Example:
@@ -64,47 +42,28 @@ class Run:
           print(member.id, member.objectives)
 
     Attributes:
-      experiment: what is carried out.
-      workdir: the folder of the run, or None when nothing is written.
-      notify: told what a person should know, a line at a time.
+      state: the latest of the training, once there is one.
     """
 
-    def __init__(
-        self,
-        experiment: Experiment,
-        workdir: str | os.PathLike[str] | None = None,
-        notify: Callable[[str], None] = print,
-        extra: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Load the data, check that the parts fit each other, and open the folder.
+    # None of it changes a weight.
+    MAY_CHANGE = (
+        "search",
+        "export",
+        "finetune",
+        "truth",
+        "ranking",
+        "latency",
+        "mesh",
+        "sharding",
+        "watch",
+        "versions",
+        "training.checkpoint_every",
+        "command",
+    )
+    UNTOLD = ("versions", "command")
+    PACKAGES = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
 
-        Args:
-          experiment: what to carry out.
-          workdir: a folder; made, or continued if it holds the same experiment.
-          notify: where to say what a person should know.
-          extra: what else `config.json` should hold, such as the command.
-
-        Raises:
-          UserError: the data or the settings are wrong, or the folder is of another
-            experiment or in use.
-        """
-        self.experiment = experiment
-        self.notify = notify
-        self.extra = dict(extra or {})
-        self.state: State | None = None
-        self.searched: tuple[SearchLoop, Any] | None = None
-        self.workdir: Workdir | None = None
-        self._folder = None if workdir is None else Path(workdir).expanduser()
-        self._check()
-        if workdir is not None:
-            self.workdir = Workdir(workdir)
-            changed = self.workdir.write_config(self.config, MAY_CHANGE)
-            for difference in changed:
-                if not difference.path.startswith(UNTOLD):
-                    notify(
-                        f"{difference.path}: {difference.old} before, now "
-                        f"{difference.new}"
-                    )
+    state: State | None = None
 
     # ------------------------------------------------------------------- parts
     @functools.cached_property
@@ -270,31 +229,18 @@ class Run:
             for split in (self.split(name),)
         }
 
-    @property
-    def config(self) -> dict[str, Any]:
-        """The whole experiment as JSON, with versions and the space's hash."""
-        packages = ("jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-        return (
-            to_json(self.experiment)
-            | {
-                "space_hash": self.supernet.space.hash,
-                "inputs": self.dataset.kind.to_json(),
-                "input_shape": list(self.dataset.input_shape),
-                "num_classes": self.dataset.num_classes,
-                "split_sizes": {
-                    name: len(self.split(name))
-                    for name in ("weights", "search", "report")
-                },
-                "versions": {
-                    name: importlib.metadata.version(name) for name in packages
-                },
-                "backend": jax.default_backend(),
-            }
-            | self.extra
-        )
+    def _facts(self) -> dict[str, Any]:
+        splits = ("weights", "search", "report")
+        return {
+            "space_hash": self.supernet.space.hash,
+            "inputs": self.dataset.kind.to_json(),
+            "input_shape": list(self.dataset.input_shape),
+            "num_classes": self.dataset.num_classes,
+            "split_sizes": {name: len(self.split(name)) for name in splits},
+        }
 
     def _check(self) -> None:
-        """Find out now, not after hours of training, what does not fit."""
+        # Now, not after hours of training.
         from nas.stages.search import make_loop
 
         _ = self.allowed, self.mesh, self.train_step
@@ -403,16 +349,3 @@ class Run:
         for bound in ("latency", "evaluator"):  # to what was known before
             self.__dict__.pop(bound, None)
         return record
-
-    def close(self) -> None:
-        """Let go of the folder."""
-        if self.workdir is not None:
-            self.workdir.close()
-
-    def __enter__(self) -> "Run":
-        """Use the run in a `with` block."""
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Let go of the folder."""
-        self.close()

@@ -17,7 +17,7 @@ import optax
 from jax.sharding import Mesh
 
 from nas.data import Preprocessing, Split, evaluation_batches
-from nas.errors import UserError
+from nas.errors import UserError, check_least
 from nas.losses import mean_over_places
 from nas.partition import assign
 from nas.runtime.mesh import SUPERNETS, batch_sharding, host
@@ -55,13 +55,8 @@ class Evaluation:
                 f"evaluation: statistics is {self.statistics!r}; allowed: "
                 f"{', '.join(STATISTICS)}."
             )
-        counts = ("batch_size", "calibration_batches", "calibration_batch_size")
-        for name in (*counts, "at_once"):
-            if getattr(self, name) < 1:
-                raise UserError(
-                    f"evaluation: {name} is {getattr(self, name)}, it must be at least "
-                    "1."
-                )
+        check_least("evaluation", self, batch_size=1, at_once=1)
+        check_least("evaluation", self, calibration_batches=1, calibration_batch_size=1)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

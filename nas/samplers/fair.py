@@ -9,7 +9,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from nas.errors import UserError
+from nas.errors import check_least
 from nas.samplers.base import Draw, Sampler, State, log_uniform
 from nas.training.context import Context
 
@@ -33,8 +33,7 @@ class Fair(Sampler):
 
     def __post_init__(self) -> None:
         """Check the range."""
-        if self.groups < 1:
-            raise UserError(f"sampler: groups is {self.groups}, it must be at least 1.")
+        check_least("sampler", self, groups=1)
 
     def sample(
         self, state: State, context: Context, key: jax.Array, allowed: jax.Array

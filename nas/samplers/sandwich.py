@@ -10,7 +10,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from nas.errors import UserError
+from nas.errors import check_least
 from nas.samplers.base import Draw, Sampler, State, log_uniform
 from nas.training.context import Context
 
@@ -27,8 +27,7 @@ class Sandwich(Sampler):
 
     def __post_init__(self) -> None:
         """Check the range."""
-        if self.random < 0:
-            raise UserError(f"sampler: random is {self.random}, it must be at least 0.")
+        check_least("sampler", self, random=0)
 
     @property
     def leads(self) -> bool:

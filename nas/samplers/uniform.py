@@ -9,7 +9,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from nas.errors import UserError
+from nas.errors import check_least
 from nas.samplers.base import Draw, Sampler, State, log_uniform
 from nas.training.context import Context
 
@@ -23,8 +23,7 @@ class Uniform(Sampler):
 
     def __post_init__(self) -> None:
         """Check the range."""
-        if self.paths < 1:
-            raise UserError(f"sampler: paths is {self.paths}, it must be at least 1.")
+        check_least("sampler", self, paths=1)
 
     def sample(
         self, state: State, context: Context, key: jax.Array, allowed: jax.Array

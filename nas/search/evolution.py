@@ -17,7 +17,7 @@ from typing import ClassVar
 import jax
 import numpy as np
 
-from nas.errors import UserError
+from nas.errors import UserError, check_least
 from nas.search import population as populations
 from nas.search.base import Controller, Problem, State, start, turn
 from nas.search.proposals import mutate, propose, sample
@@ -46,10 +46,7 @@ class RegularizedEvolution(Controller):
 
     def __post_init__(self) -> None:
         """Refuse sizes that make no tournament."""
-        if self.population < 2:
-            raise UserError(
-                f"evolution: population is {self.population}, it must be at least 2"
-            )
+        check_least("evolution", self, population=2)
         for name in ("sample_size", "batch"):
             value = getattr(self, name)
             if not 1 <= value <= self.population:

@@ -11,7 +11,7 @@ from typing import ClassVar
 import jax
 import jax.numpy as jnp
 
-from nas.errors import UserError
+from nas.errors import check_least
 from nas.relaxations import GumbelSoftmax, Relaxation
 from nas.search.gradient import GradientController
 
@@ -35,8 +35,7 @@ class GDAS(GradientController):
         """Check the ranges."""
         super().__post_init__()
         _ = self.relaxation
-        if self.horizon < 1:
-            raise UserError(f"gdas: horizon is {self.horizon}, it must be at least 1")
+        check_least("gdas", self, horizon=1)
 
     @property
     def relaxation(self) -> Relaxation:

@@ -27,7 +27,7 @@ import jax
 import numpy as np
 from scipy import stats
 
-from nas.errors import UserError
+from nas.errors import UserError, check_least
 from nas.search import population as populations
 from nas.search.base import Controller, Problem, State, start, turn
 from nas.search.discovery import discover
@@ -71,11 +71,7 @@ class Guided(Controller):
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name in ("batch", "initial", "generations"):
-            if getattr(self, name) < 1:
-                raise UserError(
-                    f"guided: {name} is {getattr(self, name)}, it must be at least 1"
-                )
+        check_least("guided", self, batch=1, initial=1, generations=1)
         if not 0 <= self.optimism < np.inf:
             raise UserError(
                 f"guided: optimism is {self.optimism}, it must be 0 or more"

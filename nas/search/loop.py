@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import jax
 import numpy as np
 
-from nas.errors import UserError, nearest
+from nas.errors import UserError, check_least, nearest
 from nas.search.archive import Archive
 from nas.search.base import Controller, Problem, Relaxed, State, fold, start
 from nas.search.constraints import (
@@ -59,10 +59,7 @@ class Search:
                 f"search: objectives are {self.objectives}, "
                 "give at least one, each once"
             )
-        if self.evaluations < 1:
-            raise UserError(
-                f"search: evaluations is {self.evaluations}, it must be at least 1"
-            )
+        check_least("search", self, evaluations=1)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

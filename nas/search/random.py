@@ -11,7 +11,7 @@ from typing import ClassVar
 import jax
 import numpy as np
 
-from nas.errors import UserError
+from nas.errors import check_least
 from nas.search.base import Controller, Problem, State, start, turn
 from nas.search.proposals import propose, sample
 
@@ -30,10 +30,7 @@ class RandomSearch(Controller):
 
     def __post_init__(self) -> None:
         """Refuse a population of nobody."""
-        if self.population < 1:
-            raise UserError(
-                f"random search: population is {self.population}, it must be at least 1"
-            )
+        check_least("random search", self, population=1)
 
     def init(self, key: jax.Array, problem: Problem) -> State:
         """Make the state: a key and a counter."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from nas.any_run import AnyRun
 from nas.errors import UserError
 from nas.evaluation import error_interval
 from nas.runtime.processes import is_main
@@ -16,9 +17,9 @@ from nas.search.archive import Archive
 from nas.search.base import State
 from nas.search.loop import SearchLoop
 from nas.search.pareto import non_dominated_sort
-from nas.stages.searching import Searching
 from nas.stages.train import load_trained
 from nas.training.averaging import evaluated
+from search_spaces import SearchSpace
 
 if TYPE_CHECKING:
     from nas.run import Run
@@ -50,6 +51,25 @@ class Member:
     dominated: bool = False
     remeasured: bool = True
 
+    @classmethod
+    def of(
+        cls,
+        space: SearchSpace,
+        genotype: np.ndarray,
+        objectives: Mapping[str, float],
+        interval: tuple[float, float],
+        dominated: bool,
+    ) -> "Member":
+        """Name an architecture of a space, `int32[D]`, that was measured."""
+        return cls(
+            space.id(genotype),
+            tuple(int(i) for i in genotype),
+            space.decode(genotype),
+            dict(objectives),
+            interval,
+            dominated,
+        )
+
     def to_json(self) -> dict[str, Any]:
         """Write as an entry of `front.json`."""
         return dataclasses.asdict(self)
@@ -65,9 +85,7 @@ class Member:
 
 def front(run: "Run") -> Sequence[Member]:
     """Measure the latest search's front on the report split; see `Run.front`."""
-    if run.searched is None:
-        raise UserError("Nothing was searched yet. Search first: Run.search().")
-    genotypes, dominated = chosen(*run.searched, run.experiment.export.most)
+    genotypes, dominated = chosen(*run.latest_search(), run.experiment.export.most)
     trained = load_trained(run)
     device = run.on_device("report")
     values = run.evaluator.evaluate(
@@ -137,17 +155,10 @@ def make_member(
     objectives: dict[str, float] = {n: float(values[n]) for n in ("nll", "error")}
     for name, column in run.costs(np.asarray(genotype)[None]).items():
         objectives[name] = column[0].item()
-    return Member(
-        space.id(genotype),
-        tuple(int(i) for i in genotype),
-        space.decode(genotype),
-        objectives,
-        interval,
-        dominated,
-    )
+    return Member.of(space, genotype, objectives, interval, dominated)
 
 
-def write_front(run: Searching, members: Sequence[Member]) -> None:
+def write_front(run: AnyRun[Any], members: Sequence[Member]) -> None:
     """Write `front.json`, in place of an earlier one."""
     if run.workdir is not None and is_main():
         write_json_atomic(run.workdir.front, [m.to_json() for m in members])

@@ -9,10 +9,11 @@ own, and starts from the archive of those before it.
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from nas.any_run import AnyRun
 from nas.errors import UserError
 from nas.experiment import to_json
 from nas.runtime.checkpoint import Checkpoints
@@ -25,7 +26,7 @@ from nas.search.archive import Archive
 from nas.search.base import State
 from nas.search.loop import Search, SearchLoop
 from nas.stages.train import closing
-from nas.training.step import role_key
+from nas.training.keys import role_key
 
 SETTINGS = "settings.json"
 QUALITIES = ("nll", "error")
@@ -34,22 +35,8 @@ Histories = Callable[[SearchLoop, State], Mapping[str, np.ndarray]]
 """float64[A] by name of a scalar: its value after each architecture evaluated."""
 
 
-class Searching(Protocol):
-    """What a search needs of the run that it belongs to.
-
-    Attributes:
-      workdir: the folder of the run, or None when nothing is written.
-      notify: told what a person should know, a line at a time.
-      searched: the loop and its state, once a search is done.
-    """
-
-    workdir: Workdir | None
-    notify: Callable[[str], None]
-    searched: tuple[SearchLoop, Any] | None
-
-
 def carry_out(
-    run: Searching,
+    run: AnyRun[Any],
     loop: SearchLoop,
     seed: int,
     histories: Histories | None = None,
@@ -95,7 +82,7 @@ def carry_out(
 
 
 def _advance(
-    run: Searching,
+    run: AnyRun[Any],
     loop: SearchLoop,
     state: State,
     checkpoints: Checkpoints | None,
@@ -172,13 +159,13 @@ def _summary(loop: SearchLoop, state: State) -> dict[str, float]:
     }
 
 
-def _write_archive(run: Searching, loop: SearchLoop, state: State) -> None:
+def _write_archive(run: AnyRun[Any], loop: SearchLoop, state: State) -> None:
     if run.workdir is not None and is_main():
         loop.archive(state).write_csv(run.workdir.archive)
 
 
 def _which(
-    run: Searching, settings: dict[str, Any]
+    run: AnyRun[Any], settings: dict[str, Any]
 ) -> tuple[int, Path | None, int | None]:
     """Say which search this is: the latest, if it has the same settings, or the next.
 
@@ -231,7 +218,7 @@ def latest_search(checkpoints: Path) -> Any:
     return json.loads((folders[-1] / SETTINGS).read_text(encoding="utf-8"))["search"]
 
 
-def _archive_before(run: Searching, loop: SearchLoop, number: int) -> Archive | None:
+def _archive_before(run: AnyRun[Any], loop: SearchLoop, number: int) -> Archive | None:
     """Read what earlier searches evaluated."""
     if number == 0 or run.workdir is None:
         return None

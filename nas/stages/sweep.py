@@ -14,14 +14,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nas.any_run import AnyRun
 from nas.comparison.outcomes import DONE, PLAN
 from nas.errors import UserError
 from nas.experiment import Experiment, to_json
-from nas.run import MAY_CHANGE, Run
+from nas.run import Run
 from nas.runtime.processes import is_main
 from nas.runtime.workdir import write_json_atomic
 from nas.tabular import TabularExperiment, TabularRun
-from nas.tabular.run import MAY_CHANGE as TABULAR_MAY_CHANGE
 from search_spaces import SpaceError
 
 STAGES: dict[str, Callable[[Any], Any]] = {
@@ -83,7 +83,7 @@ class Sweep:
                 f"seeds are {list(self.seeds)}; each is 0 or more, and there once."
             )
         unknown = [stage for stage in self.stages if stage not in STAGES]
-        tabular = [_is_tabular(variant.experiment) for variant in self.variants]
+        tabular = [_kind(variant.experiment) is TabularRun for variant in self.variants]
         if any(tabular):
             if not all(tabular) or self.stages != ("search",):
                 raise UserError(
@@ -178,7 +178,7 @@ def _carry_out(
     notify: Callable[[str], None],
 ) -> None:
     extra = {"command": _seeded(command, experiment.seed)} if command else None
-    with _open(experiment, where, notify, extra) as run:
+    with _kind(experiment)(experiment, where, notify, extra) as run:
         for stage in plan.stages:
             STAGES[stage](run)
         if not is_main():
@@ -193,25 +193,14 @@ def _carry_out(
             shutil.rmtree(run.workdir.checkpoints, ignore_errors=True)
 
 
-def _is_tabular(experiment: Experiment | TabularExperiment) -> bool:
-    return isinstance(experiment, TabularExperiment)
-
-
-def _open(
-    experiment: Experiment | TabularExperiment,
-    where: Path,
-    notify: Callable[[str], None],
-    extra: Mapping[str, Any] | None,
-) -> Run | TabularRun:
-    if isinstance(experiment, TabularExperiment):
-        return TabularRun(experiment, where, notify, extra)
-    return Run(experiment, where, notify, extra)
+def _kind(experiment: Experiment | TabularExperiment) -> type[AnyRun[Any]]:
+    return TabularRun if isinstance(experiment, TabularExperiment) else Run
 
 
 def _digest(experiment: Experiment | TabularExperiment, stages: Sequence[str]) -> str:
     """Give a hash of the settings that decide what these stages find."""
     settings = to_json(experiment)
-    for path in TABULAR_MAY_CHANGE if _is_tabular(experiment) else MAY_CHANGE:
+    for path in _kind(experiment).MAY_CHANGE:
         *above, last = path.split(".")
         if any(path == _DECIDES.get(stage) for stage in stages):
             continue

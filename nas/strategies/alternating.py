@@ -25,7 +25,7 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from nas.errors import UserError
+from nas.errors import UserError, check_least
 from nas.losses import CrossEntropy, Loss
 from nas.preferences import spread
 from nas.relaxations import (
@@ -96,10 +96,7 @@ class Alternating(Strategy):
             raise UserError(
                 f"strategy: warmup is {self.warmup}, it must be from 0 to below 1."
             )
-        if self.preferences < 1:
-            raise UserError(
-                f"strategy: preferences is {self.preferences}, it must be at least 1."
-            )
+        check_least("strategy", self, preferences=1)
         for row in self.directions:
             if len(row) != 1 + len(self.costs) or min(row) < 0 or sum(row) <= 0:
                 raise UserError(

@@ -1,31 +1,25 @@
 """A tabular experiment that is being carried out, in a folder or without one."""
 
 import functools
-import importlib.metadata
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import jax
 import numpy as np
 
+from nas.any_run import AnyRun
 from nas.errors import UserError
-from nas.experiment import to_json
-from nas.runtime.workdir import Workdir
 from nas.search.loop import SearchLoop
 from nas.stages.front import Member, chosen, write_front
 from nas.stages.searching import carry_out
 from nas.tabular.experiment import TabularExperiment
 from nas.tabular.lookup import Lookup, bind
 from nas.tabular.optimum import Optimum
-from nas.training.step import role_key
+from nas.training.keys import role_key
 
-MAY_CHANGE = ("search", "most", "versions", "backend", "command")
-UNTOLD = ("versions", "backend", "command")
 COUNTS = ("macs", "params", "bytes")
 
 
-class TabularRun:
+class TabularRun(AnyRun[TabularExperiment]):
     """A search without training.
 
     Example:
@@ -33,50 +27,11 @@ class TabularRun:
       run.search()
       for member in run.front():
           print(member.id, member.objectives)
-
-    Attributes:
-      experiment: what is carried out.
-      workdir: the folder of the run, or None when nothing is written.
-      notify: told what a person should know, a line at a time.
-      searched: the loop and its state, once a search is done.
     """
 
-    def __init__(
-        self,
-        experiment: TabularExperiment,
-        workdir: str | os.PathLike[str] | None = None,
-        notify: Callable[[str], None] = print,
-        extra: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Load the table, check that it holds what is searched, and open the folder.
-
-        Args:
-          experiment: what to carry out.
-          workdir: a folder; made, or continued if it holds the same experiment.
-          notify: where to say what a person should know.
-          extra: what else `config.json` should hold, such as the command.
-
-        Raises:
-          UserError: the table lacks something or the settings are wrong, or the folder
-            is of another experiment or in use.
-        """
-        self.experiment = experiment
-        self.notify = notify
-        self.extra = dict(extra or {})
-        self.workdir: Workdir | None = None
-        self.searched: tuple[SearchLoop, Any] | None = None
-        _ = self.optimum.best
-        # A controller that needs more than look-ups says so before anything is made.
-        controller = self.loop.search.controller
-        controller.init(role_key(experiment.seed, "search"), self.loop.problem)
-        if workdir is not None:
-            self.workdir = Workdir(workdir)
-            for difference in self.workdir.write_config(self.config, MAY_CHANGE):
-                if not difference.path.startswith(UNTOLD):
-                    notify(
-                        f"{difference.path}: {difference.old} before, now "
-                        f"{difference.new}"
-                    )
+    MAY_CHANGE = ("search", "most", "versions", "backend", "command")
+    UNTOLD = ("versions", "backend", "command")
+    PACKAGES = ("jax", "jaxlib", "flax", "numpy")
 
     @functools.cached_property
     def lookup(self) -> Lookup:
@@ -111,31 +66,26 @@ class TabularRun:
         """The best that the table holds."""
         return Optimum(self.lookup, self.loop)
 
-    @property
-    def config(self) -> dict[str, Any]:
-        """The whole experiment as JSON, with the table's hash and versions."""
+    def _facts(self) -> dict[str, Any]:
         table = self.lookup.table
-        packages = ("jax", "jaxlib", "flax", "numpy")
-        return (
-            to_json(self.experiment)
-            | {
-                "space_hash": table.space.hash,
-                "table": {
-                    "name": table.name,
-                    "hash": table.hash,
-                    "architectures": len(table),
-                    "decide": self._seeds(self.lookup.decide),
-                    "report": self._seeds(self.lookup.others),
-                    "left_out": self.lookup.left_out,
-                    "note": str(table.provenance.get("note", "")),
-                },
-                "versions": {
-                    name: importlib.metadata.version(name) for name in packages
-                },
-                "backend": jax.default_backend(),
-            }
-            | self.extra
-        )
+        return {
+            "space_hash": table.space.hash,
+            "table": {
+                "name": table.name,
+                "hash": table.hash,
+                "architectures": len(table),
+                "decide": self._seeds(self.lookup.decide),
+                "report": self._seeds(self.lookup.others),
+                "left_out": self.lookup.left_out,
+                "note": str(table.provenance.get("note", "")),
+            },
+        }
+
+    def _check(self) -> None:
+        _ = self.optimum.best
+        # A controller that needs more than look-ups says so before anything is made.
+        controller = self.loop.search.controller
+        controller.init(role_key(self.experiment.seed, "search"), self.loop.problem)
 
     def search(self) -> np.ndarray:
         """Search the table, or go on, or find that it is done; tell the regret.
@@ -156,7 +106,7 @@ class TabularRun:
         Returns:
           Its members, by ascending cost.
         """
-        loop, state = self._searched()
+        loop, state = self.latest_search()
         genotypes, dominated = chosen(loop, state, self.experiment.most)
         members = [
             self._member(genotype, bool(fills))
@@ -184,7 +134,7 @@ class TabularRun:
 
     def findings(self) -> list[str]:
         """Say how far the search is from the best of the table."""
-        loop, state = self._searched()
+        loop, state = self.latest_search()
         archive, optimum, lookup = loop.archive(state), self.optimum, self.lookup
         reported = lookup.reported()
         latest = {n: v[-1] for n, v in optimum.histories(loop, state).items()}
@@ -208,24 +158,6 @@ class TabularRun:
             )
         return lines
 
-    def close(self) -> None:
-        """Let go of the folder."""
-        if self.workdir is not None:
-            self.workdir.close()
-
-    def __enter__(self) -> "TabularRun":
-        """Use the run in a `with` block."""
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Let go of the folder."""
-        self.close()
-
-    def _searched(self) -> tuple[SearchLoop, Any]:
-        if self.searched is None:
-            raise UserError("Nothing was searched yet. Search first: nas search.")
-        return self.searched
-
     def _member(self, genotype: np.ndarray, dominated: bool) -> Member:
         lookup, space = self.lookup, self.lookup.table.space
         row = int(lookup.rows(genotype[None])[0])
@@ -237,14 +169,7 @@ class TabularRun:
             name: int(value) if name in COUNTS else float(value)
             for name, value in values.items()
         }
-        return Member(
-            space.id(genotype),
-            tuple(int(i) for i in genotype),
-            space.decode(genotype),
-            objectives,
-            lookup.interval(row),
-            dominated,
-        )
+        return Member.of(space, genotype, objectives, lookup.interval(row), dominated)
 
     def _seeds(self, places: Sequence[int] | np.ndarray) -> list[int]:
         return [int(self.lookup.table.seeds[place]) for place in places]

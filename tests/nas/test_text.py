@@ -17,11 +17,11 @@ from nas import Export, Run
 from nas.data import Augment, TextFile
 from nas.errors import UserError
 from nas.evaluation import error_interval
-from nas.experiment import Finetune, Training
 from nas.export import load_subnet, onnx, predict_tokens
 from nas.export.weights import pack_weights
 from nas.losses import CrossEntropy
 from nas.report.page import write_report
+from nas.settings import Finetune, Training
 from nas.stages.initial import start_from
 from search_spaces import Architecture
 from supernets import Outputs

@@ -9,9 +9,9 @@ import pytest
 from nas import Experiment, Export, Training
 from nas.data import Digits
 from nas.evaluation import Evaluation
-from nas.experiment import Finetune
 from nas.run import Run
 from nas.search import RandomSearch, Search
+from nas.settings import Finetune
 from tests.nas.stages.parts import load_example
 
 

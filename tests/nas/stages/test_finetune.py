@@ -17,13 +17,13 @@ from nas import Training
 from nas.data import Augment
 from nas.errors import UserError
 from nas.evaluation import Evaluation, wilson
-from nas.experiment import Finetune
 from nas.export import load_subnet
 from nas.run import Run
 from nas.runtime.mesh import put, replicated
 from nas.runtime.metrics import MetricsWriter, read_scalars
 from nas.runtime.signals import Interrupted
 from nas.search.uniform import closest_uniform
+from nas.settings import Finetune
 from nas.stages.finetune import finetune
 from nas.stages.standalone import Budget, fresh_weights, subnet_of, train_alone
 from search_spaces import Architecture

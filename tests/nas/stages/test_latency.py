@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from nas.errors import UserError
-from nas.experiment import Latency
 from nas.latency import CSVLatency
 from nas.latency.record import LatencyRecord
 from nas.run import Run
 from nas.runtime.signals import Interrupted
 from nas.search import NSGA2, RandomSearch, Search
+from nas.settings import Latency
 from nas.stages import latency as stage
 from nas.stages.export import picked
 from nas.stages.search import make_loop

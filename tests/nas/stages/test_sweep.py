@@ -5,6 +5,7 @@ import pytest
 
 from nas.comparison.outcomes import find_outcomes
 from nas.errors import UserError
+from nas.run import Run
 from nas.runtime.signals import Interrupted
 from nas.runtime.workdir import Workdir
 from nas.stages import sweep as module
@@ -16,6 +17,7 @@ from tests.nas.training.parts import ignore, tiny
 class Fake:
     """Stands for a run: it leaves a checkpoint, and fails or stops where told to."""
 
+    MAY_CHANGE = Run.MAY_CHANGE
     made: list[str]
     fails: dict[str, Exception]
 

@@ -10,11 +10,11 @@ import pytest
 
 from nas.data import BatchOrder
 from nas.errors import UserError
-from nas.experiment import Ranking, Truth
 from nas.ranking import TruthFile, TruthTable
 from nas.run import Run
 from nas.runtime.mesh import MeshConfig
 from nas.runtime.signals import Interrupted, StopSignals
+from nas.settings import Ranking, Truth
 from nas.stages.truth import alone_training
 from nas.training.standalone import StandaloneTraining, standalone_key
 from predictors.linear_formula import FitFormula

@@ -11,12 +11,12 @@ import pytest
 
 from nas import Run
 from nas.errors import UserError
-from nas.experiment import Ranking
 from nas.ranking import TruthTable
 from nas.ranking.sources import TruthSource
 from nas.runtime.metrics import CLOCK
+from nas.settings import Ranking
 from nas.stages import train as train_stage
-from nas.training.step import role_key
+from nas.training.keys import role_key
 from nas.watch import Effects, Extremes, Interference, RankingDuringTraining
 from nas.watch.base import Watcher
 from nas.watch.effects import changes, effect
