@@ -347,5 +347,5 @@ class Run(AnyRun[Experiment]):
 
         record = profile_latency(self, self.workdir)
         for bound in ("latency", "evaluator"):  # to what was known before
-            self.__dict__.pop(bound, None)
+            vars(self).pop(bound, None)
         return record

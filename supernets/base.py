@@ -63,8 +63,10 @@ class Supernet(abc.ABC):
         Raises:
           ValueError: the network does not fit them; the message says why.
         """
-        return dataclasses.replace(  # type: ignore
-            self, input_shape=tuple(input_shape), num_classes=num_classes
+        return dataclasses.replace(
+            self,  # type: ignore
+            input_shape=tuple(input_shape),
+            num_classes=num_classes,
         )
 
     def with_precision(self, precision: str) -> Self:
