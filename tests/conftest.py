@@ -25,8 +25,8 @@ import pytest
 
 # Tracing makes millions of small objects, next to none of them in cycles, and JAX looks
 # through its own at each collection too: collecting at Python's usual pace takes a
-# quarter of all time.
-gc.set_threshold(100_000, 20, 100)
+# third of all time.
+gc.set_threshold(500_000, 5, 5)
 
 # Eight virtual devices cost nothing measurable while a computation sits on one of them.
 jax.config.update("jax_num_cpu_devices", 8)
