@@ -5,7 +5,7 @@ gradient order cells by their published errors on CIFAR-10 after 200 epochs, nex
 counting multiply-accumulates and live parameters? Every cell is scored in the network
 of the benchmark (16 channels, 5 cells a stage) with one draw of weights, which cells
 share where they have the same operation. The sample takes one cell of each of as many
-strata of rising cost.
+strata of rising cost. AZ-NAS looks at noise, as in its paper, the others at images.
 
 Command: python -m experiments.studies.proxies_nasbench201 --root DATA --date 2026-01-31
 """

@@ -27,13 +27,19 @@ from scipy import stats
 from predictors.zero_cost.base import Apply, Proxy
 from predictors.zero_cost.blocks import Blocks, beside, read_blocks
 
+_NOISE = 2**31 - 1
+
 
 @dataclasses.dataclass(frozen=True)
 class AZNAS(Proxy):
     """Expressivity, progressivity, trainability and complexity."""
 
     seed: int = 0
-    """Of the signs, which are the same for every architecture."""
+    """Of the signs and the noise, which are the same for every architecture."""
+
+    noise: bool = True
+    """Whether real inputs are replaced by gaussian noise, as in the paper; tokens stay
+    as they are."""
 
     NAME = "az_nas"
 
@@ -46,7 +52,7 @@ class AZNAS(Proxy):
           apply: the network, normalised by the batch, its blocks marked; see
             `read_blocks`.
           params: its weights.
-          x: `float[B, ..]`, inputs; the paper's are gaussian noise.
+          x: `float[B, ..]` or `int[B, ..]`, inputs.
           labels: not used.
 
         Returns:
@@ -57,6 +63,9 @@ class AZNAS(Proxy):
         """
         del labels
         key = jax.random.key(self.seed)
+        if self.noise and jnp.issubdtype(x.dtype, jnp.floating):
+            # Of no block, whose keys are folded from the same seed by small numbers.
+            x = jax.random.normal(jax.random.fold_in(key, _NOISE), x.shape, x.dtype)
         return _views(read_blocks(apply, key, entropy, trainability, params, x))
 
     def assemble(self, scores: np.ndarray, macs: np.ndarray) -> np.ndarray:

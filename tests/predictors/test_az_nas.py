@@ -9,9 +9,6 @@ from jax.ad_checkpoint import checkpoint_name
 from predictors.zero_cost.az_nas import AZNAS, entropy, trainability
 from predictors.zero_cost.blocks import beside, read_blocks
 
-# Minutes of compiling together; the contract of controllers stays at the gate.
-pytestmark = pytest.mark.slow
-
 
 def begin(x):
     return checkpoint_name(x, "block_input")
@@ -42,7 +39,7 @@ def test_three_blocks_and_the_order_that_they_make():
         x = end(jnp.tanh(begin(x) @ p["b"]))
         return end(begin(x) @ p["c"]).sum(1)
 
-    found = jax.jit(lambda p, x: AZNAS(seed=5).score(network, p, x))(params, x)
+    found = jax.jit(lambda p, x: AZNAS(5, noise=False).score(network, p, x))(params, x)
     first = np.asarray(x @ params["a"])
     second = np.tanh(first @ np.asarray(params["b"]))
     entropies = [by_hand(f) for f in (first, second, second @ np.asarray(params["c"]))]
@@ -62,6 +59,23 @@ def test_three_blocks_and_the_order_that_they_make():
         np.mean([2 - s - 1 / (s + 1e-6) for s in scales]),
     ]
     np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+def test_real_inputs_become_noise_and_tokens_stay():
+    table = drawn(9, 6)
+
+    def network(p, x):
+        x = p[x] if x.dtype == jnp.int32 else x @ p[: x.shape[1]]
+        return end(jnp.tanh(begin(end(x)))).sum(1)
+
+    def score(x, noise=True):
+        return AZNAS(noise=noise).score(network, table, x)
+
+    one, other = drawn(40, 3), drawn(40, 3, seed=1)
+    assert (score(one, noise=False) != score(other, noise=False)).any()
+    np.testing.assert_array_equal(score(one), score(other))
+    tokens = jnp.arange(40, dtype=jnp.int32) % 9
+    np.testing.assert_array_equal(score(tokens), score(tokens, noise=False))
 
 
 def test_the_estimate_is_the_jacobian_of_a_linear_block_for_many_places():
@@ -85,6 +99,7 @@ def test_entropy_is_log_of_the_directions_that_are_used():
     assert entropy(jnp.ones((9, 4))) == -jnp.inf
 
 
+@pytest.mark.slow
 def test_blocks_beyond_the_depth_and_channels_switched_off_do_not_count():
     weights = 0.5 * drawn(4, 6, 6)
     x = drawn(4000, 6, seed=3)
@@ -110,12 +125,12 @@ def test_blocks_beyond_the_depth_and_channels_switched_off_do_not_count():
             x = end(x + jnp.tanh(x @ weight))
         return end(jnp.sin(begin(x)))
 
-    program = jax.jit(lambda ends: AZNAS().score(
+    program = jax.jit(lambda ends: AZNAS(noise=False).score(
         lambda w, x: elastic(w, x, ends, channels), weights, x))  # fmt: skip
     found = np.stack([program(jnp.eye(5)[depth]) for depth in (4, 2)])
     # The same blocks; only the draw of signs differs, and there are many places.
     for depth, row in zip((4, 2), found, strict=True):
-        alone = AZNAS().score(plain, weights[:depth, :4, :4], x[:, :4])
+        alone = AZNAS(noise=False).score(plain, weights[:depth, :4, :4], x[:, :4])
         np.testing.assert_allclose(row[:2], alone[:2], rtol=1e-4)
         assert row[2] == pytest.approx(float(alone[2]), abs=0.05)
     alive = read_blocks(
@@ -147,9 +162,9 @@ def test_assembling_adds_logarithms_of_ranks():
 def test_a_program_without_blocks_is_refused():
     x = drawn(4, 3)
     with pytest.raises(ValueError, match="marks 1 blocks"):
-        AZNAS().score(lambda p, x: end(x), None, x)
+        AZNAS(noise=False).score(lambda p, x: end(x), None, x)
     with pytest.raises(ValueError, match="does not end"):
-        AZNAS().score(lambda p, x: end(end(x)) + begin(x), None, x)
+        AZNAS(noise=False).score(lambda p, x: end(end(x)) + begin(x), None, x)
     looped = lambda p, x: jax.lax.while_loop(lambda x: x.sum() > 1, end, end(x))  # noqa: E731
     with pytest.raises(ValueError, match="inside 'while'"):
-        AZNAS().score(looped, None, x)
+        AZNAS(noise=False).score(looped, None, x)
