@@ -14,9 +14,6 @@ from nas.search.base import Relaxed
 from nas.search.gradient import PASSES
 from search_spaces import Architecture, Decision, SearchSpace
 
-# Minutes of compiling together; the contract of controllers stays at the gate.
-pytestmark = pytest.mark.slow
-
 CONTROLLERS = {
     "darts": DARTS(),
     "sparse": DARTS(sparse=True),
@@ -40,6 +37,7 @@ def test_the_toys_relaxation_is_the_toy_at_its_corners(elastic):
         np.testing.assert_allclose(np.asarray(found), want, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [pytest.param(n, marks=[pytest.mark.slow] * (n != "darts")) for n in CONTROLLERS],
@@ -103,6 +101,7 @@ def test_proposals_live_in_their_sub_supernets(cells):
     assert 8 <= (asked[:, 0] >= 3).sum() <= 24
 
 
+@pytest.mark.slow
 def test_asks_are_charged_to_the_budget(elastic):
     """Passes forward and back, of every preference in every step, by the price."""
     relaxed = dataclasses.replace(elastic.relaxed, price=lambda hard: 0.1 + (not hard))
@@ -161,6 +160,7 @@ def test_memory_is_a_ring(cells):
     assert {r.tobytes() for r in state["told"]} == {r.tobytes() for r in rows[-5:]}
 
 
+@pytest.mark.slow
 def test_what_is_known_to_be_good_is_evaluated_first(elastic):
     first = elastic.space.enumerate()[[200, 7, 200]]
     loop = elastic.loop(Search(SMALL, evaluations=20))

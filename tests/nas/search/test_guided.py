@@ -13,9 +13,6 @@ from nas.search.guided import Guided
 from predictors.base import Fitted, Prediction, Predictor
 from predictors.random_forest import RandomForest
 
-# Minutes of compiling together; the contract of controllers stays at the gate.
-pytestmark = pytest.mark.slow
-
 CALLS: list[tuple[np.ndarray, np.ndarray]] = []
 
 
@@ -48,6 +45,7 @@ def told(guided, problem, landscape, num, seed=0):
     )
 
 
+@pytest.mark.slow
 def test_it_fits_ranks_of_all_that_was_told_and_no_cost_that_is_known(cells):
     loop = cells.loop(Search(Guided(predictor=Spy())))
     state, genotypes, points = told(Guided(), loop.problem, cells, 60)
@@ -99,6 +97,7 @@ def test_any_black_box_controller_searches_the_predictor(inner, cells):
     assert beaten.mean() <= 0.6
 
 
+@pytest.mark.slow
 def test_trees_are_no_state_and_are_grown_again(elastic):
     guided = Guided(predictor=RandomForest(trees=5), batch=8, initial=16)
     loop = elastic.loop(Search(guided, evaluations=32))

@@ -14,9 +14,6 @@ from nas.search import PPO, Problem, Reinforce, Search, SearchLoop
 from nas.search import policy_gradient as shared
 from search_spaces import Decision, SearchSpace
 
-# Minutes of compiling together; the contract of controllers stays at the gate.
-pytestmark = pytest.mark.slow
-
 SPACE = SearchSpace(
     "few",
     (
@@ -211,6 +208,7 @@ def test_learning_is_one_program():
     assert shared._learn._cache_size() == before + 1
 
 
+@pytest.mark.slow
 @every_kind
 def test_it_finds_the_best_of_a_separable_problem_sooner_than_chance(kind):
     """Chance needs half of the space on the average, 365 evaluations."""

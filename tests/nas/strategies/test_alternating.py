@@ -20,9 +20,6 @@ from search_spaces import Architecture, Decision, SearchSpace
 from supernets import Outputs
 from tests.nas.training.parts import two_edges, two_layers
 
-# Minutes of compiling together; the contract of controllers stays at the gate.
-pytestmark = pytest.mark.slow
-
 SPACE = SearchSpace("toy", (Decision("a", (0, 1, 2)), Decision("b", (0, 1))))
 ALPHAS = np.array([[0.4, -0.3, 0.1], [-0.5, 0.2, 0.0]], np.float32)
 RNG = np.random.default_rng(0)
@@ -251,6 +248,7 @@ def test_second_order_survives_weights_without_gradient():
 
 
 @pytest.mark.slow
+@pytest.mark.slow
 @pytest.mark.parametrize("hessian", ["differences", "exact"])
 @pytest.mark.parametrize("relaxation", [Softmax(), Dirichlet(), GumbelSoftmax()])
 def test_second_order_on_a_network(hessian, relaxation):
@@ -295,6 +293,7 @@ def one_step(strategy, context=None, state=None, key=7):
     return step(state or state_of(strategy), jax.random.key(key))
 
 
+@pytest.mark.slow
 def test_preferences_in_one_program_are_those_apart():
     fast = AlphaOptimizer(learning_rate=0.1)
     together = Alternating(
@@ -365,6 +364,7 @@ def test_a_fixed_option_stays_fixed():
 
 
 # ----------------------------------------------------------------------- what came out
+@pytest.mark.slow
 def test_collapse_to_options_without_weights_is_a_health_figure():
     net = two_edges()
     space = net.space
