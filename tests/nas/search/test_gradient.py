@@ -37,7 +37,6 @@ def test_the_toys_relaxation_is_the_toy_at_its_corners(elastic):
         np.testing.assert_allclose(np.asarray(found), want, rtol=1e-4)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [pytest.param(n, marks=[pytest.mark.slow] * (n != "darts")) for n in CONTROLLERS],

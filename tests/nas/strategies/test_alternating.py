@@ -248,7 +248,6 @@ def test_second_order_survives_weights_without_gradient():
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 @pytest.mark.parametrize("hessian", ["differences", "exact"])
 @pytest.mark.parametrize("relaxation", [Softmax(), Dirichlet(), GumbelSoftmax()])
 def test_second_order_on_a_network(hessian, relaxation):
