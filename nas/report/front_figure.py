@@ -253,12 +253,12 @@ def _mark_hidden(
     cost: str,
     quality: str,
 ) -> None:
-    """Say what is above the upper edge: how many, and which of the points."""
+    """Say what is above the upper edge: how many, and which if they have names."""
     top, place = axes.get_ylim()[1], 0
     for points in shown:
-        names = points.names or ("",) * len(points.columns[cost])
+        # Those without names may be hundreds, and are only counted.
         for name, x, y in zip(
-            names, points.columns[cost], points.columns[quality], strict=True
+            points.names, points.columns[cost], points.columns[quality], strict=False
         ):
             if y > top:
                 value = f"{100 * y:.0f} %" if quality == "error" else f"{y:.2g}"
@@ -273,7 +273,9 @@ def _mark_hidden(
                     color=points.colour,
                 )
                 place += 1
-    hidden = 0 if evaluated is None else int((evaluated[quality] > top).sum())
+    unnamed = [p.columns[quality] for p in shown if not p.names]
+    unnamed += [] if evaluated is None else [evaluated[quality]]
+    hidden = sum(int((column > top).sum()) for column in unnamed)
     if hidden:
         axes.annotate(
             f"{hidden} evaluated are worse",

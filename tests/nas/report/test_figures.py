@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 from nas.report.comparison import comparison_figure, measured_runs
 from nas.report.curves import hypervolume_figure, training_figure
 from nas.report.drawing import architecture_figure, layout_of
-from nas.report.front_figure import front_figure, points_of
+from nas.report.front_figure import Points, front_figure, points_of
 from nas.report.heat_map import options_figure
 from nas.report.style import CYCLE, short, to_inline_svg, to_png, to_svg
 from search_spaces import Decision, SearchSpace
@@ -67,6 +67,14 @@ def test_a_few_failures_do_not_hide_the_front():
     axes = front_figure(evaluated, None, qualities=("error",)).axes[0]
     assert axes.get_ylim()[1] < 1
     assert [t.get_text() for t in axes.texts] == ["1 evaluated are worse"]
+
+
+def test_points_without_names_are_counted_where_they_are_out_of_sight():
+    error = np.array([0.1, 0.11, 0.12] * 100 + [50.0])
+    dots = Points("all", {"macs": np.arange(301.0), "error": error}, fits=False)
+    member = points_of("one", [{"macs": 5.0, "error": 0.115}])
+    axes = front_figure(None, member, [dots], qualities=("error",)).axes[0]
+    assert [t.get_text() for t in axes.texts] == ["101 evaluated are worse"]
 
 
 def test_hypervolume_overlays_searches():
