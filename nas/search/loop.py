@@ -23,6 +23,7 @@ from nas.search.constraints import (
     parse,
     total_violation,
 )
+from nas.search.evaluated import check_evaluated
 from nas.search.pareto import hypervolume
 from nas.search.proposals import random_feasible
 from search_spaces import SearchSpace
@@ -209,8 +210,8 @@ class SearchLoop:
           The next state.
 
         Raises:
-          UserError: no feasible architecture was found, or an evaluation gave a value
-            that is not finite.
+          UserError: no feasible architecture was found, or an evaluation gave values
+            that are missing, of another shape or not finite.
         """
         if self.done(state):
             return state
@@ -338,15 +339,7 @@ class SearchLoop:
         if not len(new):
             return archive
         values = self.evaluate(new)
-        for name in self.columns:
-            column = np.asarray(values.get(name, 0.0), np.float64)
-            if not np.isfinite(column).all():
-                bad = int(np.argmin(np.isfinite(column)))
-                raise UserError(
-                    f"evaluating architecture {self.space.id(new[bad])} gave {name} = "
-                    f"{column[bad]}: the supernet's weights do not work for it. Train "
-                    "again with a smaller learning rate, with clipping or in float32"
-                )
+        check_evaluated(self.space, self.columns, new, values)
         return archive.add(new, values, search)
 
     def _tell(self, controller: State, archive: Archive, told: np.ndarray) -> State:

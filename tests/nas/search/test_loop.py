@@ -146,6 +146,28 @@ def test_a_value_that_is_not_finite_stops_the_search_by_name(elastic):
         loop.step(state)
 
 
+@pytest.mark.parametrize(
+    ("nll", "message"),
+    [
+        (lambda table: table.pop("nll"), "gave nll not at all"),
+        (lambda table: table.update(nll=0.5), r"gave nll of shape \(\)"),
+        (lambda table: table.update(nll=table["nll"][:, None]), r"\(\d+, 1\)"),
+    ],
+)
+def test_a_value_of_another_shape_stops_the_search_by_name(elastic, nll, message):
+    def broken(genotypes):
+        table = dict(elastic.evaluate(genotypes))
+        nll(table)
+        return table
+
+    loop = dataclasses.replace(
+        elastic.loop(Search(NSGA2(), evaluations=50)), evaluate=broken
+    )
+    with pytest.raises(UserError, match=message) as caught:
+        loop.step(loop.init(jax.random.key(0)))
+    assert "of which the first is" in str(caught.value)
+
+
 def test_impossible_searches_are_refused_before_anything_runs(elastic):
     with pytest.raises(UserError, match="evaluations is 0"):
         Search(NSGA2(), evaluations=0)
