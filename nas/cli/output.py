@@ -106,7 +106,10 @@ def print_pairs(title: str, rows: Iterable[tuple[str, str]]) -> None:
 
 
 def print_front(
-    members: Sequence["Member"], title: str, objectives: Sequence[str] = ()
+    members: Sequence["Member"],
+    title: str,
+    objectives: Sequence[str] = (),
+    decided: str = "on the search split",
 ) -> None:
     """Print a front as a table.
 
@@ -114,6 +117,7 @@ def print_front(
       members: measured on the report split.
       title: above the table.
       objectives: what was searched by, of which each gets a column.
+      decided: by what the search told better from worse.
     """
     from rich.table import Table
 
@@ -136,7 +140,7 @@ def print_front(
         )
     console().print(table)
     if any(member.dominated for member in members):
-        say("* behind another one on the search split; fills the front up to three.")
+        say(f"* behind another one {decided}; fills the front up to three.")
 
 
 def print_ranking(found: Mapping[str, Any], sentences: Sequence[str]) -> None:

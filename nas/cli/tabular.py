@@ -36,6 +36,7 @@ def search_table(session: Session) -> int:
             members,
             f"The front of {session.experiment.name}, by seeds that decided nothing",
             session.experiment.search.objectives,
+            "by the seeds that decide",
         )
         print_places(session.workdir)
     return 0

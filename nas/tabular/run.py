@@ -142,11 +142,14 @@ class TabularRun(AnyRun[TabularExperiment]):
         if np.isnan(regret):
             return []
         best, perfect = optimum.best, optimum.best_deciding
+        earlier = len(archive) - int(state["evaluations"])
+        told = f" ({earlier:,} of them by earlier searches)" if earlier else ""
         lines = [
-            f"After {len(archive):,} look-ups the best has a regret of {regret:.2%} "
-            f"(reported; {deciding:.2%} by what decides). The table's best is "
-            f"{self._id(best)} with {reported[best]:.2%} error; a search that misses "
-            f"nothing would choose {self._id(perfect)}, with {reported[perfect]:.2%}."
+            f"After {len(archive):,} look-ups{told} the best has a regret of "
+            f"{regret:.2%} (reported; {deciding:.2%} by what decides). The table's "
+            f"best is {self._id(best)} with {reported[best]:.2%} error; a search that "
+            f"misses nothing would choose {self._id(perfect)}, with "
+            f"{reported[perfect]:.2%}."
         ]
         if len(loop.search.objectives) > 1:
             points = archive.lookup(
