@@ -155,6 +155,11 @@ class Controller(abc.ABC):
         del problem
         return 0.0
 
+    @property
+    def blind(self) -> int:
+        """How many of its first proposals are random, whatever it was told."""
+        return 0
+
     def scalars(self, state: State, problem: Problem) -> dict[str, float]:
         """Give what to log of the controller itself; by default nothing.
 

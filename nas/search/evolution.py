@@ -60,6 +60,11 @@ class RegularizedEvolution(Controller):
                 "it must be from 0 to 1"
             )
 
+    @property
+    def blind(self) -> int:
+        """See `Controller.blind`."""
+        return -(-self.population // self.batch) * self.batch
+
     def init(self, key: jax.Array, problem: Problem) -> State:
         """Make a population without members."""
         space = problem.space

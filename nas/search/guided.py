@@ -83,6 +83,11 @@ class Guided(Controller):
             )
 
     @property
+    def blind(self) -> int:
+        """See `Controller.blind`."""
+        return -(-self._needed // self.batch) * self.batch
+
+    @property
     def _inner(self) -> Controller:
         return self.controller or discover()["nsga2"]()
 

@@ -53,6 +53,11 @@ class NSGA2(Controller):
             if not 0 <= value <= 1:
                 raise UserError(f"nsga2: {name} is {value}, it must be from 0 to 1")
 
+    @property
+    def blind(self) -> int:
+        """See `Controller.blind`."""
+        return self.population
+
     def init(self, key: jax.Array, problem: Problem) -> State:
         """Make a population without members."""
         return start(key) | populations.empty(

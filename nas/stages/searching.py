@@ -75,10 +75,35 @@ def carry_out(
     if loop.done(state):
         run.notify(f"Search {number} is done: {int(state['evaluations'])} evaluations.")
     else:
+        _tell_blind(run, loop.search)
         state = _advance(run, loop, state, checkpoints, number, offset, histories)
+        _tell_charged(run, loop, state)
     run.searched = (loop, state)
     archive = loop.archive(state)
     return archive.genotypes[loop.front(state)]
+
+
+def _tell_blind(run: AnyRun[Any], search: Search) -> None:
+    """Say so where the budget ends before the controller has learnt anything."""
+    controller, budget = search.controller, search.evaluations
+    if budget <= controller.blind:
+        run.notify(
+            f"{controller.NAME} draws its first {controller.blind} architectures at "
+            f"random, and the budget is {budget}: this is random search. Raise "
+            "search.evaluations, or let the controller propose fewer before it learns."
+        )
+
+
+def _tell_charged(run: AnyRun[Any], loop: SearchLoop, state: State) -> None:
+    """Say what a controller spent besides evaluating, or the budget seems unused."""
+    charged, done = float(state["charged"]), int(state["evaluations"])
+    if charged > 0:
+        run.notify(
+            f"{done} architectures were evaluated; steps of "
+            f"{loop.search.controller.NAME} cost as much as {charged:.1f} more. That "
+            f"uses the budget of {loop.search.evaluations}: one more ask costs "
+            f"{loop.overhead:.1f} before it proposes anything."
+        )
 
 
 def _advance(

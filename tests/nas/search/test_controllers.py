@@ -111,6 +111,25 @@ def test_the_key_decides_every_proposal(name, elastic):
     assert (first(jax.random.key(5)) != first(jax.random.key(6))).any()
 
 
+@pytest.mark.parametrize("name", [n for n, c in CONTROLLERS.items() if c().blind])
+def test_what_it_is_told_counts_only_once_it_is_not_blind(name, elastic):
+    controller, problem = CONTROLLERS[name](), elastic.problem()
+    asked = []
+    for sign in (-1, 1):
+        rng, told, number = np.random.default_rng(0), [], 0
+        state = controller.init(jax.random.key(3), problem)
+        while number <= controller.blind:
+            state, rows = controller.ask(state, problem)
+            told.append(rows)
+            values = sign * rng.random((len(rows), problem.num_objectives))
+            none = np.zeros(len(rows))
+            state = controller.tell(state, problem, rows, values, none)
+            number += len(rows)
+        asked.append(told)
+    same = [np.array_equal(a, b) for a, b in zip(*asked, strict=True)]
+    assert same == [True] * (len(same) - 1) + [False]
+
+
 @every_controller
 def test_two_asks_without_a_tell_differ(name, elastic):
     problem = elastic.problem()
