@@ -216,7 +216,10 @@ class TruthTable:
                 f"{name}: there is no such file. nas truth EXPERIMENT makes one."
             ) from None
         except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise UserError(f"{name}: no truth table: {error}") from error
+            raise UserError(
+                f"{name}: no truth table: it cannot be read as an .npz file of plain "
+                f"arrays ({error}). nas truth EXPERIMENT makes one."
+            ) from error
         missing = [key for key in _ARRAYS if key not in found]
         if missing:
             raise UserError(
