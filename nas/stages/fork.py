@@ -2,7 +2,8 @@
 
 Searches in one folder know what those before them evaluated, which is what people want
 who search on, and what nobody may do who compares controllers. A fork has the training
-of another folder and an empty archive; the weights are linked, not copied.
+of another folder and an empty archive; the weights are linked, not copied. What was
+measured of the device counts in it, too, unless it has measurements of its own.
 """
 
 import json
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from nas.errors import UserError
 from nas.runtime.processes import barrier, is_main
-from nas.runtime.workdir import write_bytes_atomic
+from nas.runtime.workdir import Workdir, write_bytes_atomic
 from nas.stages.searching import SETTINGS, search_folders
 
 WEIGHTS = Path("checkpoints") / "train"
@@ -40,6 +41,10 @@ def fork(source: Path, target: Path) -> None:
         )
     if is_main():
         _make(source, target)
+        # Also into a fork that is older than the measurements.
+        measured, own = (Workdir(p, exclusive=False).latency for p in (source, target))
+        if measured.exists() and not own.exists():
+            write_bytes_atomic(own, measured.read_bytes())
     barrier("forking")
 
 

@@ -36,6 +36,18 @@ def test_a_fork_has_the_weights_and_an_empty_archive(
     assert (workdir / "archive.csv").read_bytes() == before
 
 
+def test_a_fork_knows_the_latencies_of_its_source(tmp_path):
+    source, target = tmp_path / "source", tmp_path / "fork"
+    (source / "checkpoints" / "train").mkdir(parents=True)
+    (source / "config.json").write_text("{}")
+    fork(source, target)
+    assert not (target / "latency.json").exists()
+    for text in ("measured", "measured again"):
+        (source / "latency.json").write_text(text)
+        fork(source, target)
+        assert (target / "latency.json").read_text() == "measured"
+
+
 def test_folders_that_do_not_fit_are_refused(workdir, tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "config.json").write_text("{}")
