@@ -98,8 +98,10 @@ class LatencyRecord:
             for entry in record.entries:
                 _ = entry["macs"], entry["params"]
         except (KeyError, TypeError, ValueError) as error:
+            lacks = isinstance(error, KeyError)
+            why = f"it lacks {error}" if lacks else str(error)
             raise UserError(
-                f"{path} is no file of measured latencies: {error!r}. Measure again: "
+                f"{path} is no file of measured latencies: {why}. Measure again: "
                 "nas profile EXPERIMENT --latency."
             ) from error
         return dataclasses.replace(record, entries=tuple(record.entries))
