@@ -12,6 +12,7 @@ import numpy as np
 
 from nas.comparison.budgets import Budget, Curve, read_budget
 from nas.comparison.quantities import QUANTITIES, SCALAR_OF, number
+from nas.comparison.spending import CHARGED, spent
 from nas.errors import UserError
 from nas.runtime.metrics import read_scalars
 from nas.runtime.workdir import Workdir
@@ -41,6 +42,7 @@ class Outcome:
       objectives: which of them the search minimised.
       evaluated: `float64[A, M]`, the objectives of what was evaluated, in order;
         infinite where it may not be chosen; None without a search.
+      spent: `float64[A]`, how much of the budget was used up by then.
     """
 
     variant: str
@@ -55,6 +57,7 @@ class Outcome:
     front: tuple[Mapping[str, float], ...] = ()
     objectives: tuple[str, ...] = ()
     evaluated: np.ndarray | None = None
+    spent: np.ndarray | None = None
 
 
 def find_outcomes(folders: Sequence[Path]) -> tuple[list[Outcome], list[str]]:
@@ -186,6 +189,7 @@ def _read(path: Path, variant: str, notes: list[str]) -> Outcome | None:
     front = _json(folder.front, list) if folder.front.is_file() else []
     measured = [dict(_mapping(entry, "objectives")) for entry in front]
     wanted = tuple(_mapping(config, "search").get("objectives") or ())
+    rows = _rows(folder.archive)
     return Outcome(
         variant=variant,
         seed=int(config.get("seed", 0)),
@@ -198,18 +202,29 @@ def _read(path: Path, variant: str, notes: list[str]) -> Outcome | None:
         references=_references(rank),
         front=tuple(member for member in measured if member),
         objectives=wanted,
-        evaluated=_evaluated(folder.archive, wanted, _mapping(config, "search")),
+        evaluated=_evaluated(rows, wanted, _mapping(config, "search")),
+        spent=spent(
+            np.array([int(row.get("search") or 0) for row in rows]), curves.get(CHARGED)
+        ),
     )
 
 
-def _evaluated(
-    path: Path, objectives: Sequence[str], search: Mapping[str, Any]
-) -> np.ndarray | None:
-    """Read what was evaluated; None if nothing was, or not by these objectives."""
-    if not path.is_file() or not objectives:
-        return None
+def _rows(path: Path) -> list[dict[str, str]]:
+    """Read what was evaluated, in order; nothing without a search."""
+    if not path.is_file():
+        return []
     with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+        return list(csv.DictReader(file))
+
+
+def _evaluated(
+    rows: Sequence[Mapping[str, str]],
+    objectives: Sequence[str],
+    search: Mapping[str, Any],
+) -> np.ndarray | None:
+    """Give the objectives; None if nothing was evaluated, or not by these."""
+    if not rows or not objectives:
+        return None
     try:
         points = [[float(row[name]) for name in objectives] for row in rows]
         constraints = [parse(text, rows[0]) for text in search.get("where") or ()]

@@ -36,7 +36,7 @@ QUANTITIES = (
     Quantity("regret_at_k", "regret of the best 10", LOWER, True),
     Quantity("loss", "training loss at the end, nats", LOWER),
     Quantity("hypervolume", "hypervolume of the front, one box for all", HIGHER),
-    Quantity("growth", "hypervolume of all evaluated, at equal evaluations", HIGHER),
+    Quantity("growth", "hypervolume of all evaluated, at equal budgets", HIGHER),
     Quantity("regret", "regret of the best found in a table, reported", LOWER),
     Quantity("front_error", "lowest error of the front, report split", LOWER),
 )

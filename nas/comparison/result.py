@@ -67,7 +67,7 @@ def bands_of(found: Comparison, scalar: str, budget: str) -> dict[str, Band]:
 
 
 def growths_of(found: Comparison) -> dict[str, Band]:
-    """Give the hypervolume after each evaluation, averaged over seeds.
+    """Give the hypervolume along the search's budget, averaged over seeds.
 
     Args:
       found: the comparison.

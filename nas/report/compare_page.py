@@ -44,7 +44,7 @@ def comparison_figures(found: Comparison, budget: str) -> dict[str, Figure]:
     growths = growths_of(found)
     if growths:
         labels = (
-            "architectures evaluated",
+            "evaluations, and what controllers are charged besides",
             "hypervolume of the front, one box for all",
         )
         figures["growths"] = budget_figure(growths, found.baseline, labels)
@@ -87,7 +87,8 @@ def comparison_page(found: Comparison, figures: Mapping[str, Figure]) -> str:
     if "growths" in figures:
         caption = (
             "Hypervolume of the front of all that was evaluated so far, by what the "
-            "searches saw, in the box of all their last fronts. Means over seeds with "
+            "searches saw, in the box of all their last fronts; along the budget, in "
+            "evaluations. Means over seeds with "
             f"their 95 % intervals; {found.baseline} dashed."
         )
         parts.append(

@@ -160,7 +160,7 @@ def _with_hypervolumes(outcomes: Sequence[Outcome]) -> list[Outcome]:
 
 
 def _with_growths(outcomes: Sequence[Outcome], notes: list[str]) -> list[Outcome]:
-    """Measure fronts as they grew in one box, and at equal evaluations."""
+    """Measure fronts as they grew in one box, and at equal budgets."""
     searched = [
         o
         for o in outcomes
@@ -169,22 +169,32 @@ def _with_growths(outcomes: Sequence[Outcome], notes: list[str]) -> list[Outcome
     if not searched or len({o.objectives for o in searched}) != 1:
         return list(outcomes)
     growths = common_growths([o.evaluated for o in searched if o.evaluated is not None])
-    numbers = [len(growth) for growth in growths]
-    equal = min(numbers)
-    if max(numbers) > equal:
+    budgets = [o.spent for o in searched if o.spent is not None]
+    ends = [float(at[-1]) for at in budgets]
+    equal = min(ends)
+    if max(ends) > equal:
         notes.append(
-            f"Searches are of {equal} to {max(numbers)} evaluations; growth is "
-            f"compared after {equal}, the hypervolume of fronts as they ended."
+            f"Searches are of {equal:.0f} to {max(ends):.0f} evaluations, with what "
+            f"controllers were charged besides; growth is compared after {equal:.0f}, "
+            "the hypervolume of fronts as they ended."
         )
     grown = {
         o.folder: dataclasses.replace(
             o,
-            values={**o.values, GROWTH: float(growth[equal - 1])},
-            curves={**o.curves, GROWTH: (np.arange(1, len(growth) + 1), growth)},
+            values={
+                **o.values,
+                GROWTH: float(np.append(0, growth)[(at <= equal).sum()]),
+            },
+            curves={**o.curves, GROWTH: (at, growth)},
         )
-        for o, growth in zip(searched, growths, strict=True)
+        for o, at, growth in zip(searched, budgets, growths, strict=True)
     }
     return [grown.get(o.folder, o) for o in outcomes]
+
+
+def _latest(at: np.ndarray, growth: np.ndarray, budget: float) -> float:
+    """Give the volume that was reached within a budget; 0 before anything was."""
+    return float(np.append(0, growth)[(at <= budget).sum()])
 
 
 def _budgets(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Interval]]:

@@ -83,7 +83,7 @@ def test_fronts_are_measured_in_one_box(tmp_path):
     assert "front_error" in found.tables
 
 
-def test_searches_are_compared_as_they_grew_at_equal_evaluations(tmp_path):
+def test_searches_are_compared_as_they_grew_at_equal_budgets(tmp_path):
     rows = {
         "a": [(0.5, 5), (0.1, 9), (0.3, 3)],
         "b": [(0.5, 5), (0.1, 3)],
