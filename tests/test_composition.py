@@ -28,16 +28,6 @@ KINDS = ("mixture", "split", "mixture and split")
 # Those that compile longest are left to the long checks.
 TOKENS_AND_PATCHES = ("LanguageModelSupernet", "VisionTransformerSupernet")
 QUICK = [
-    pytest.param(
-        name,
-        marks=[pytest.mark.slow]
-        if name == "TwoNodeCellSupernet"
-        or any(n.startswith(f"{name}-") for n in FAMILIES)
-        else [],
-    )
-    for name in FAMILIES
-]
-QUICKEST = [
     pytest.param(name, marks=[] if name in TOKENS_AND_PATCHES else [pytest.mark.slow])
     for name in FAMILIES
 ]
@@ -171,7 +161,7 @@ def hold(name, kind, num):
 
 
 # ------------------------------------------------------------------------ invariants
-@pytest.mark.parametrize("name", QUICKEST)
+@pytest.mark.parametrize("name", QUICK)
 def test_all_at_once_equals_the_subnet_hard_and_soft(name):
     case = contract.CompiledCase(compose(name, "mixture and split"))
     genotypes = at_home_in_each(case.supernet, 4)

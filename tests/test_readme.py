@@ -16,6 +16,13 @@ def test_first_screen_is_short():
     assert len(BLOCKS[0].strip().splitlines()) <= 18
 
 
+def test_python_makes_an_experiment():
+    found = {}
+    exec(compile(BLOCKS[0].partition("run = ")[0], "README.md", "exec"), found)
+    assert found["experiment"].name == "mine"
+
+
+@pytest.mark.slow
 def test_python_runs(capsys):
     # As it stands, but for the length of training.
     shorter = BLOCKS[0].replace("Training(steps=300)", "Training(steps=20)")

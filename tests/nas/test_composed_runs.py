@@ -78,6 +78,7 @@ def test_experts_and_parts_are_there_and_differ(whole):
         assert not np.array_equal(a, b)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "told",
     [

@@ -154,6 +154,7 @@ def test_whole_run_is_what_it_should_be(whole):
     assert len(json.loads((folder / "front.json").read_text())) >= 3
 
 
+@pytest.mark.slow
 def test_killed_at_random_places(file, whole, tmp_path):
     assert kill_at_random(file, tmp_path / "run", whole, random.Random(1), 3) >= 2
 

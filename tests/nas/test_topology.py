@@ -194,6 +194,7 @@ def same_front(found, wanted):
         assert a["nll"] == pytest.approx(b["nll"], rel=1e-4)
 
 
+@pytest.mark.slow
 def test_two_processes_train_search_and_measure_as_one_does(trained, tmp_path):
     first, second = finish(start_pair(tmp_path, TRAINING.steps, "two_edges"))
     one, state, _ = trained["one"]

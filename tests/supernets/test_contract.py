@@ -143,6 +143,7 @@ def test_genotypes_trace_once(case32, num):
     contract.check_traces_once(case32, contract.random_genotypes(case32.space, num))
 
 
+@pytest.mark.slow
 def test_a_copy_fitted_to_data_keeps_the_contract(case32):
     own, num = case32.supernet.input_shape, case32.supernet.num_classes
     shape = (4 * 3, 4 * 2, 1) if len(own) == 3 else (6,)

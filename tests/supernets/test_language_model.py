@@ -24,6 +24,7 @@ def float64():
         yield
 
 
+@pytest.mark.slow
 def test_rms_norms_and_a_head_of_its_own_equal_their_subnet(float64):
     case = contract.Case(OTHER)
     arch = case.hard(BLOCKS)

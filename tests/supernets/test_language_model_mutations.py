@@ -20,6 +20,9 @@ from tests.supernets import contract, test_language_model
 from tests.supernets.layers import test_attention, test_embedding, test_norm
 from tests.supernets.layers.conftest import Checks
 
+# They test the tests, each defect a network of its own to compile.
+pytestmark = pytest.mark.slow
+
 RMS = dataclasses.replace(TINY, norm="rms", tied=False)
 # Width 4 of 6, depth 2 of 3, and blocks that differ: one head of two in the first.
 BLOCKS = np.asarray([0, 1, 0, 1, 1, 0, 0, 0], np.int32)

@@ -25,6 +25,9 @@ from tests.supernets.layers import (
 )
 from tests.supernets.layers.conftest import Checks
 
+# They test the tests, each defect a network of its own to compile.
+pytestmark = pytest.mark.slow
+
 mobile = importlib.import_module(MobileSupernet.__module__)
 
 # Small widths and kernels, and a depth that ends before the stacked blocks.

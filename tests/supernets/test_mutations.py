@@ -23,6 +23,9 @@ from tests.supernets import contract
 from tests.supernets.layers import test_attention, test_linear, test_norm
 from tests.supernets.layers.conftest import Checks
 
+# They test the tests, each defect a network of its own to compile.
+pytestmark = pytest.mark.slow
+
 vision_transformer = importlib.import_module(VisionTransformerSupernet.__module__)
 nasbench201 = importlib.import_module(NASBench201Supernet.__module__)
 

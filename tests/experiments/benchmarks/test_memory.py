@@ -20,6 +20,7 @@ def optimised():
     jax.config.update("jax_disable_most_optimizations", before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "family",
     [

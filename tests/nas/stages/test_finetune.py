@@ -102,6 +102,7 @@ def test_statistics_are_those_of_an_evaluation(cells):
     assert not np.allclose(inferred, trained, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_bitwise(cells):
     """With batch norm and augmentation; SIGTERM arrives in the fourth step."""
     genotype = np.array([3, 2, 4, 1, 0, 3], np.int32)
@@ -202,6 +203,7 @@ class Killed(BaseException):
     """Stands for a process that is gone at once: nothing is saved any more."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("at", "how"),
     [("finetuned", "SIGTERM"), ("scratch", "SIGKILL"), ("uniform", "SIGKILL")],

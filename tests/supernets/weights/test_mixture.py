@@ -138,6 +138,7 @@ def check_inactive_is_still(gradient, activity):
         assert np.asarray(leaf)[~inactive].any() or inactive.all(), f"{path} is dead"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -361,6 +362,7 @@ def test_words_have_no_order():
         WeightedSupernet(cells, (("classifier", Mixture(encoding="ordinal")),))
 
 
+@pytest.mark.slow
 def test_the_published_setting_mixes_feed_forward_layers_alone():
     supernet = published(SMALL, experts=6, granularity="neuron")
     ((path, match),) = supernet._matches.items()
