@@ -17,8 +17,14 @@ The search first measures what the alphas have come to prefer, then what evoluti
 of it. `metrics.jsonl` has the alphas and what is derived from them through time, under
 `strategy/alphas`, and whether skips take all, `sampler_health/parameterless`.
 
-Expected time: a few minutes on 2 free CPU cores, much of it compiling: a mixed cell is
-a program of all its operations.
+Expected time: 3 minutes of processor time, half of it compiling: a mixed cell is a
+program of all its operations.
+
+Result (2026-11-22, seed 0): no. After 600 steps the alphas are nearly as undecided as
+at first (entropy 0.90 of 1), and 21 of the 24 options that they derive have no weights,
+the known collapse. The four cells, from the one for the loss alone to the one for the
+multiply-accumulates alone, have losses of 0.15, 0.85, 0.85 and 0.29; half of the 60
+cells that were measured are below 0.23, and evolution's best has 0.09.
 """
 
 from nas import Experiment, Export, Training
