@@ -137,7 +137,8 @@ class SearchLoop:
                 f"search: one ask of {self.search.controller.NAME!r} costs as much as "
                 f"{self.overhead:.1f} evaluations, and the budget is "
                 f"{self.search.evaluations}. Raise search.evaluations to at least "
-                f"{int(np.ceil(self.overhead)) + 1}, or let it do less in an ask"
+                f"{int(np.ceil(self.overhead)) + 1}, or let it do less in an ask: "
+                "its settings are search.controller.*"
             )
 
     def init(self, key: jax.Array, archive: Archive | None = None) -> State:
