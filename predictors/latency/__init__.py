@@ -1,14 +1,13 @@
 """Latency models: what a network takes on a device, from measurements of others."""
 
-import numpy as np
-
 from predictors.base import Predictor
 from predictors.latency.base import FittedLatency as FittedLatency
 from predictors.latency.held_out import HeldOut as HeldOut
 from predictors.latency.held_out import crossed_error as crossed_error
 from predictors.latency.held_out import fitted_error as fitted_error
 from predictors.latency.held_out import held_out as held_out
-from predictors.latency.linear import FittedLinearLatency, LinearLatency
+from predictors.latency.linear import LinearLatency
+from predictors.latency.table import FittedTable, Group
 
 
 def standard(costs: int = 0) -> Predictor:
@@ -23,11 +22,11 @@ def standard(costs: int = 0) -> Predictor:
     return LinearLatency(costs)
 
 
-def additive(weights: np.ndarray, offset: float) -> FittedLatency:
+def looked_up(groups: tuple[Group, ...], offset: float) -> FittedLatency:
     """Make a model of a table: nothing is fitted.
 
     Args:
-      weights: `float64[F]`, ms that each feature adds.
+      groups: what decisions add together; see `FittedTable`.
       offset: ms that every network takes.
     """
-    return FittedLinearLatency(np.asarray(weights, np.float64), float(offset))
+    return FittedTable(groups, offset)

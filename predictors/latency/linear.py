@@ -117,12 +117,12 @@ class FittedLinearLatency(FittedLatency):
     Attributes:
       weights: `float64[F]`, ms for one unit of each feature.
       offset: ms that every network takes.
-      penalty: the one chosen; 0 of a table that was not fitted.
+      penalty: the one chosen.
     """
 
     weights: np.ndarray
     offset: float
-    penalty: float = 0.0
+    penalty: float
 
     def predict(self, encodings: np.ndarray) -> Prediction:
         """Predict; see `Fitted.predict`. It gives no uncertainty."""

@@ -20,6 +20,7 @@ from nas.latency.features import encode, encode_mixture
 from nas.ranking import TruthSource, TruthTable
 from predictors.base import Fitted, Prediction, Predictor
 from predictors.linear_formula import FitFormula
+from supernets import discover_tiny
 
 from .conftest import FIXED, SPACE, TABLE, truth
 
@@ -185,6 +186,90 @@ def test_tables_of_blocks_must_be_whole(toy, tmp_path, change, text):
     path = write(tmp_path / "b.csv", ("decision", "option", "ms"), rows)
     with pytest.raises(UserError, match=text):
         BlockLatency(path).load(toy)
+
+
+def joint_rows(space, rng):
+    """A table of Once-for-All's form: a block by its kernel and expansion together."""
+    yield ("fixed", "", 0.5)
+    for d, decision in enumerate(space.decisions):
+        kind, _, block = decision.name.partition("_")
+        if kind == "expand":
+            continue  # in the lines of the kernel
+        other = space.decisions[space.names.index(f"expand_{block}")] if (
+            kind == "kernel"
+        ) else None  # fmt: skip
+        for option in space.decisions[d].options:
+            if other is None:
+                yield (decision.name, option, rng.uniform(0, 9))
+                continue
+            for more in other.options:
+                # The order of the names is the file's affair.
+                names = f"{other.name}+{decision.name}"
+                yield (names, f"{more}+{option}", rng.uniform(0, 9))
+
+
+def test_combinations_are_looked_up_together(tmp_path):
+    supernet = discover_tiny()["MobileSupernet"]
+    space = supernet.space
+    rows = list(joint_rows(space, np.random.default_rng(0)))
+    path = write(tmp_path / "b.csv", ("decision", "option", "ms"), rows)
+    model = BlockLatency(path).load(supernet)
+    table = {(name, str(option)): ms for name, option, ms in rows}
+
+    def by_hand(genotype):
+        total, taken = 0.5, space.decode(genotype)
+        for name, live in zip(space.names, space.alive(genotype), strict=True):
+            kind, _, block = name.partition("_")
+            if not live or kind == "expand":
+                continue
+            key = name, str(taken[name])
+            if kind == "kernel":
+                other = f"expand_{block}"
+                key = f"{other}+{name}", f"{taken[other]}+{taken[name]}"
+            total += table[key]
+        return total
+
+    genotypes = np.asarray(space.sample(jax.random.key(0), 50))
+    expected = [by_hand(genotype) for genotype in genotypes]
+    np.testing.assert_allclose(model(genotypes), expected, rtol=1e-12)
+    # A block that is there in part, with a mixture in it: three decisions at once.
+    block = next(d for d, name in enumerate(space.names) if name == "kernel_2_2")
+    condition = space.conditions[block]
+    assert condition is not None
+    mixed = (block, space.names.index("expand_2_2"), condition[0])
+    weights = np.zeros(space.valid.shape)
+    weights[:, 0] = 1.0
+    mean = 0.0
+    parts = {d: np.random.default_rng(d).dirichlet(np.ones(space.num_options[d]))
+             for d in mixed}  # fmt: skip
+    for d, part in parts.items():
+        weights[d, : len(part)] = part
+    for at in np.ndindex(*(len(part) for part in parts.values())):
+        genotype = np.zeros(space.num_decisions, np.int32)
+        genotype[list(parts)] = at
+        share = np.prod([p[o] for p, o in zip(parts.values(), at, strict=True)])
+        mean += share * by_hand(space.canonical(genotype))
+    found = jax.jit(model.expected)(weights.astype(np.float32))
+    assert float(found) == pytest.approx(mean, rel=1e-5)
+    assert np.isfinite(jax.grad(model.expected)(weights.astype(np.float32))).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda rows: rows[:-1], "1 lines are missing.*kernel_2_2[+]expand_2_2"),
+        (lambda rows: [*rows, ("kernel_1_1", 3, 1)], "stands with other decisions"),
+        (lambda rows: [*rows, ("kernel_1_1+expand_1_1", "3", 1)], "1 options"),
+        (lambda rows: [*rows, ("depth_1+depth_1", "1+1", 1)], "a decision twice"),
+        (lambda rows: [("depth_2+kernel_2_2", "2+3", 1)], "an effect together"),
+    ],
+)
+def test_combinations_must_be_whole_and_fit(tmp_path, change, text):
+    supernet = discover_tiny()["MobileSupernet"]
+    rows = change(list(joint_rows(supernet.space, np.random.default_rng(0))))
+    path = write(tmp_path / "b.csv", ("decision", "option", "ms"), rows)
+    with pytest.raises(UserError, match=text):
+        BlockLatency(path).load(supernet)
 
 
 # --------------------------------------------------------------------------- tables

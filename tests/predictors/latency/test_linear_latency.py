@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from predictors.latency import (
-    additive,
     crossed_error,
     fitted_error,
     held_out,
@@ -97,12 +96,6 @@ def test_the_expectation_of_a_mixture_is_the_mean_of_its_predictions():
     assert float(found) == pytest.approx(share @ fitted.predict(x).mean, rel=1e-5)
     gradient = jax.grad(fitted.expected)(mixture)
     np.testing.assert_allclose(gradient, fitted.weights, rtol=1e-5, atol=1e-6)
-
-
-def test_a_table_adds_up():
-    model = additive(np.array([1.0, 2, 4]), 0.5)
-    found = model.predict(np.array([[1.0, 0, 1], [0, 1, 0]])).mean
-    np.testing.assert_array_equal(found, [5.5, 2.5])
 
 
 def test_the_held_out_error_is_its_definition():
