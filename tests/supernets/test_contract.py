@@ -5,9 +5,19 @@ import functools
 import numpy as np
 import pytest
 
+import supernets
 from search_spaces.nasbench201 import EDGES
 from tests.supernets import contract
 
+OTHER_CELLS = ("NASBench201Supernet-entangled", "TwoNodeCellSupernet")
+# Cells of other forms, whose random genotypes are held to their subnets all the same.
+quick = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in OTHER_CELLS))
+        for name in sorted(supernets.discover_tiny())
+    ],
+)
 # Options that give zeros whatever they are given.
 INERT = {"NASBench201Supernet": ("none",)}
 
@@ -41,6 +51,7 @@ SIGNATURES = {
 }
 
 
+@quick
 def test_every_option_of_every_decision_equals_its_subnet(case):
     for genotype in contract.every_option(case.space):
         contract.check_equals_subnet(case, genotype)
@@ -77,6 +88,7 @@ def test_inference_of_every_option_equals_the_subnet(case):
             contract.check_inference_equals_subnet(case, genotype, stats)
 
 
+@quick
 def test_calibration_is_the_mean_over_batches(case32):
     if case32.random_stats:
         for genotype in contract.random_genotypes(case32.space, 1, seed=8):

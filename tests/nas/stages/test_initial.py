@@ -159,6 +159,7 @@ def test_wrong_files_are_refused(run, tmp_path):
         start_from(run, state, path)
 
 
+@pytest.mark.slow
 def test_weights_made_of_others_are_refused(tmp_path):
     experts = load_example("weight").TwoExperts()
     run = run_of(
